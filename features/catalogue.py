@@ -1,0 +1,30 @@
+"""Every stream and view there is, by name."""
+
+from __future__ import annotations
+
+from features import trading
+from features.stream import Stream
+from features.view import FeatureView
+
+__all__ = ["STREAMS", "VIEWS", "view"]
+
+_VIEWS = (
+    trading.SYMBOL_5S,
+    trading.SYMBOL_1M,
+)
+
+VIEWS: dict[str, FeatureView] = {v.name: v for v in _VIEWS}
+STREAMS: dict[str, Stream] = {v.stream.name: v.stream for v in _VIEWS}
+
+
+def view(name: str) -> FeatureView:
+    """The view of that name.
+
+    Raises
+    ------
+    KeyError
+        With the names there are, when there is no such view.
+    """
+    if name not in VIEWS:
+        raise KeyError(f"no view {name!r}; expected one of {', '.join(VIEWS)}")
+    return VIEWS[name]
