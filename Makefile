@@ -1,0 +1,48 @@
+# Every target runs in .venv, which make builds by itself from requirements.lock.
+# ARGS goes to the command behind a target:  make test ARGS="-k windows"
+
+# Without bytecode each start would parse thousands of library files again.
+unexport PYTHONDONTWRITEBYTECODE
+
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lint format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## the whole house on this machine: events, windows, models, the rarest moments
+	@$(BIN)/tocsin demo $(ARGS)
+
+test: $(READY) ## unit tests, property tests and doctests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## all that CI runs
+
+bench: $(READY) ## ours against its peers, to benchmarks/results.json
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY) ## write requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions
+	$(BIN)/uv pip compile pyproject.toml --quiet --output-file requirements.lock \
+	    --extra kafka --extra postgres --extra demo --extra dev \
+	    --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
+
+clean: ## remove .venv and all caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml .ci/bootstrap
+	@PYTHON="$(PYTHON)" sh .ci/bootstrap
+	@touch $@

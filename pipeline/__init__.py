@@ -1,0 +1,1 @@
+"""What runs: sources, the stream, the lake, training, evaluation, backfill and simulation."""

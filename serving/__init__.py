@@ -1,0 +1,1 @@
+"""What is done: rules, verdicts, alerts, notifications, playbooks, the API and its pages."""
