@@ -39,7 +39,7 @@ class Deviations:
     recent
         Mean of the feature over the view's ``recent`` time, the window included.
     typical
-        What the entity's past makes usual for ``recent``; NaN before there is any past.
+        What the entity's past makes usual for ``recent``; NaN where nothing is known of it.
     z
         Signed distance in units of the usual spread, 0 where the feature is unknown. For a
         feature on the ratio scale the distance is between logarithms.
@@ -69,6 +69,8 @@ class Baseline:
         width = len(view.features)
         ring = max(1, view.recent // view.every)
         self._ratio = np.array([f.scale == "ratio" for f in view.features])
+        # An amount in the entity's own currency cannot be compared with another entity's.
+        self._shared = np.array([f.unit not in ("base", "quote") for f in view.features])
         self._entities: dict[str, int] = {}
         self._past = np.zeros((0, width, 3))
         self._ring = np.full((0, ring, width), np.nan)
@@ -92,6 +94,7 @@ class Baseline:
             windows["start"].to_physical().to_numpy(),
             np.ascontiguousarray(values),
             self._ratio,
+            self._shared,
             float(self.view.every // US),
             float(HALF_LIFE // US),
             self._past,
@@ -114,7 +117,9 @@ class Baseline:
         if missing > 0:
             room = max(missing, len(self._at))
             self._past = np.concatenate([self._past, np.zeros((room, *self._past.shape[1:]))])
-            self._ring = np.concatenate([self._ring, np.full((room, *self._ring.shape[1:]), np.nan)])
+            self._ring = np.concatenate(
+                [self._ring, np.full((room, *self._ring.shape[1:]), np.nan)]
+            )
             self._at = np.concatenate([self._at, np.zeros(room, np.int64)])
         numbers = [self._entities[name] for name in distinct]
         found = names.replace_strict(distinct, numbers, return_dtype=pl.Int64)
@@ -158,7 +163,7 @@ class Baseline:
 
 @kernel(
     void(
-        read(int64), read(int64), read(float64, 2), read(boolean), float64, float64,
+        read(int64), read(int64), read(float64, 2), read(boolean), read(boolean), float64, float64,
         float64[:, :, ::1], float64[:, :, ::1], int64[::1], float64[:, ::1], int64[::1],
         float64[:, ::1], float64[:, ::1], float64[:, ::1],
     )
@@ -168,6 +173,7 @@ def advance(
     start: NDArray[np.int64],
     values: NDArray[np.float64],
     ratio: NDArray[np.bool_],
+    shared: NDArray[np.bool_],
     every: float,
     half_life: float,
     past: NDArray[np.float64],
@@ -182,6 +188,7 @@ def advance(
     """Walk windows in order: move each entity's ring, compare with its past, learn."""
     rows, width = values.shape
     length = ring.shape[1]
+    total, seen = np.empty(width), np.empty(width)
     for i in range(rows):
         e = entity[i]
         slot = np.int64(start[i] // np.int64(every))
@@ -195,38 +202,39 @@ def advance(
             ring[e, (slot - k) % length] = np.nan
         at[e] = start[i]
         population_at[0] = start[i]
+        ring[e, slot % length] = values[i]
+        total[:] = 0.0
+        seen[:] = 0.0
+        for k in range(length):
+            for f in range(width):
+                known = not np.isnan(ring[e, k, f])
+                total[f] += ring[e, k, f] if known else 0.0
+                seen[f] += known
         for f in range(width):
             value = values[i, f]
-            ring[e, slot % length, f] = value
-            total, seen = 0.0, 0
-            for k in range(length):
-                if not np.isnan(ring[e, k, f]):
-                    total += ring[e, k, f]
-                    seen += 1
-            mean = total / seen if seen else np.nan
-            recent[i, f], typical[i, f], z[i, f] = mean, np.nan, 0.0
-            known = not np.isnan(mean) and not (ratio[f] and mean <= 0.0)
-            x = mean
-            if ratio[f] and known:
-                x = np.log(mean)
-            weight = population[f, WEIGHT]
+            mean = total[f] / seen[f] if seen[f] > 0 else np.nan
+            # A mean of 0 has no logarithm: of a ratio only amounts above 0 are compared.
+            known = seen[f] > 0 and not (ratio[f] and mean <= 0.0)
+            x = np.log(mean) if ratio[f] and known else mean
+            weight, own = population[f, WEIGHT], past[e, f, WEIGHT]
             centre, spread = x, 1.0
             if weight > 0.0:
                 usual = population[f, MEAN] / weight
-                centre = (past[e, f, MEAN] + PRIOR_WINDOWS * usual) / (
-                    past[e, f, WEIGHT] + PRIOR_WINDOWS
-                )
+                if not shared[f]:
+                    # Nothing is known of an entity's own currency but its own past: the prior
+                    # is the value itself, and a new entity deviates little.
+                    own_mean = past[e, f, MEAN] / own if own > 0.0 else np.nan
+                    usual = x if known else own_mean
+                centre = (past[e, f, MEAN] + PRIOR_WINDOWS * usual) / (own + PRIOR_WINDOWS)
                 # The spread is the population's: an entity with a quiet past has too little of
                 # its own, and its first busy minute would look impossible.
                 spread = max(np.sqrt(population[f, SQUARE] / weight), LEAST_SPREAD)
-                typical[i, f] = np.exp(centre) if ratio[f] else centre
-                if known:
-                    z[i, f] = (x - centre) / spread
+            recent[i, f] = mean
+            typical[i, f] = np.exp(centre) if ratio[f] else centre
+            z[i, f] = (x - centre) / spread if known else 0.0
             # A silent window says nothing about how large a busy one usually is.
             if known and not np.isnan(value) and not (ratio[f] and value <= 0.0):
-                learned = x
-                if weight > 0.0:
-                    learned = min(max(x, centre - CLIP * spread), centre + CLIP * spread)
+                learned = min(max(x, centre - CLIP * spread), centre + CLIP * spread)
                 squared = (learned - centre) ** 2 if weight > 0.0 else spread * spread
                 for row in (past[e, f], population[f]):
                     row[WEIGHT] += 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features import trading
+from features import market_data, orders, system, trading
 from features.stream import Stream
 from features.view import FeatureView
 
@@ -11,6 +11,16 @@ __all__ = ["STREAMS", "VIEWS", "view"]
 _VIEWS = (
     trading.SYMBOL_5S,
     trading.SYMBOL_1M,
+    orders.ACCOUNT_SYMBOL_5S,
+    orders.ACCOUNT_SYMBOL_1M,
+    orders.SYMBOL_1M,
+    market_data.SYMBOL_VENUE_5S,
+    market_data.SYMBOL_VENUE_1M,
+    system.HOST_1M,
+    system.DISK_1M,
+    system.SERVICE_1M,
+    system.DATABASE_1M,
+    system.NETWORK_1M,
 )
 
 VIEWS: dict[str, FeatureView] = {v.name: v for v in _VIEWS}

@@ -117,9 +117,11 @@ def _arrange(
 
 def _names(entities: pl.Series) -> pl.Series:
     """The text behind each number of a categorical column."""
-    numbers = entities.to_physical().unique()
-    table = pl.repeat("", int(numbers.max() or 0) + 1, eager=True)  # type: ignore[arg-type]
-    return table.scatter(numbers, entities.unique().cast(pl.String))
+    distinct = entities.unique()
+    numbers = distinct.to_physical().to_numpy()
+    names = np.empty(int(numbers.max()) + 1, object)
+    names[numbers] = distinct.cast(pl.String).to_numpy()
+    return pl.Series(names, dtype=pl.String)
 
 
 def _in_order(frame: pl.DataFrame, stream: Stream) -> pl.DataFrame:
@@ -130,7 +132,7 @@ def _in_order(frame: pl.DataFrame, stream: Stream) -> pl.DataFrame:
     ids = frame[stream.id].to_physical()
     if not (ids.dtype.is_integer() and in_order(entity, at, ids.cast(pl.Int64).to_numpy(), order)):
         return frame.sort("_entity", stream.time, stream.id)
-    if is_identity(order):
+    if (order[1:] > order[:-1]).all():
         return frame
     return frame.select(pl.all().gather(pl.Series(order)))
 
@@ -161,14 +163,5 @@ def in_order(
     for i in range(1, order.size):
         a, b = order[i - 1], order[i]
         if entity[a] == entity[b] and (at[a] > at[b] or (at[a] == at[b] and ids[a] > ids[b])):
-            return False
-    return True
-
-
-@kernel(boolean(read(uint32)))
-def is_identity(order: NDArray[np.uint32]) -> bool:
-    """Whether an order leaves every row where it is."""
-    for i in range(order.size):
-        if order[i] != i:
             return False
     return True

@@ -76,7 +76,7 @@ def fill_silence(
         pl.col("start").to_physical(),
         (end - (pl.col("silence") * 1e6).round().cast(pl.Int64)).alias("heard"),
     )
-    stop = windows["end"].max() if until is None else until
+    stop = pl.lit(windows["end"].max() if until is None else until, dtype=TIME).to_physical()
     empty = (
         (heard if known is None else pl.concat([known, heard]))
         .sort("entity", "start")
@@ -86,7 +86,9 @@ def fill_silence(
                 pl.col("start") + every, pl.lit(since, dtype=TIME).to_physical()
             ),
             last=pl.min_horizontal(
-                "following", pl.col("start") + forget + every, pl.lit(stop, dtype=TIME).to_physical()
+                "following",
+                pl.col("start") + forget + every,
+                pl.lit(stop, dtype=TIME).to_physical(),
             ),
         )
         .filter(pl.col("first") < pl.col("last"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -222,7 +223,7 @@ def self_match_share(buyer: pl.Expr, seller: pl.Expr, qty: pl.Expr) -> pl.Expr:
 
 
 def _account_before(account: pl.Expr, qty: pl.Expr, window: pl.Expr) -> pl.Expr:
-    def run(columns: list[pl.Series]) -> pl.Series:
+    def run(columns: Sequence[pl.Series]) -> pl.Series:
         account, qty, window = columns
         if account.null_count() == len(account):
             return pl.repeat(None, len(account), dtype=pl.Float64, eager=True)

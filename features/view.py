@@ -19,7 +19,17 @@ import polars as pl
 
 from features.stream import TIME, Stream
 
-__all__ = ["SILENCE", "Derived", "Direction", "Feature", "FeatureView", "Scale", "collect", "derived", "feature"]
+__all__ = [
+    "SILENCE",
+    "Derived",
+    "Direction",
+    "Feature",
+    "FeatureView",
+    "Scale",
+    "collect",
+    "derived",
+    "feature",
+]
 
 Direction = Literal["high", "low", "both"]
 Scale = Literal["level", "ratio"]

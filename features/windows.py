@@ -7,7 +7,7 @@ within the lateness, the same windows come out, and each once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -85,20 +85,18 @@ class Windower:
         now : datetime
             Aware time of arrival.
         """
-        if events.is_empty():
-            return self._close(events, events)
         future = events[self.view.stream.time] > now + self.future_tolerance
         present = events.filter(~future)
+        if present.is_empty():
+            return self._close(present, events)
         late = self._late(present)
         on_time = present.filter(~late)
-        known = self.state
-        newest = present[self.view.stream.time].max()
-        self.state = WindowerState(
-            pl.concat([known.pending, on_time]) if len(known.pending) else on_time,
-            known.previous,
-            max(filter(None, (known.newest, newest)), default=None),
-            known.closed_until,
-            now,
+        s = self.state
+        self.state = replace(
+            s,
+            pending=pl.concat([s.pending, on_time]) if len(s.pending) else on_time,
+            newest=_latest(s.newest, self._newest(present)),
+            last_arrival=now,
         )
         return self._close(present.filter(late), events.filter(future))
 
@@ -106,20 +104,21 @@ class Windower:
         """Let time pass without an event: after ``idle_timeout`` event time follows the clock."""
         s = self.state
         nothing = s.pending.clear()
-        if s.last_arrival is None or now - s.last_arrival < self.idle_timeout:
-            return Closed(pl.DataFrame(schema=dict(self.view.schema)), nothing, nothing)
-        newest = max(filter(None, (s.newest, now - self.idle_timeout)))
-        self.state = WindowerState(s.pending, s.previous, newest, s.closed_until, s.last_arrival)
+        if s.last_arrival is not None and now - s.last_arrival >= self.idle_timeout:
+            self.state = replace(s, newest=_latest(s.newest, now - self.idle_timeout))
         return self._close(nothing, nothing)
 
     def flush(self) -> Closed:
         """Close every window that holds an event: the end of a finite history."""
-        s = self.state
-        nothing = s.pending.clear()
-        newest = s.pending[self.view.stream.time].max() if len(s.pending) else None
-        if newest is None:
-            return Closed(pl.DataFrame(schema=dict(self.view.schema)), nothing, nothing)
-        return self._close(nothing, nothing, until=self._start(newest) + self.view.every)
+        nothing = self.state.pending.clear()
+        newest = self._newest(self.state.pending)
+        until = None if newest is None else self._start(newest) + self.view.every
+        return self._close(nothing, nothing, until)
+
+    def _newest(self, events: pl.DataFrame) -> datetime | None:
+        newest = events[self.view.stream.time].max() if len(events) else None
+        assert newest is None or isinstance(newest, datetime)
+        return newest
 
     def _start(self, at: datetime) -> datetime:
         return at - (at - EPOCH) % self.view.every
@@ -156,12 +155,11 @@ class Windower:
             since=s.closed_until,
             until=until,
         )
-        self.state = WindowerState(
-            s.pending if closes is None else s.pending.filter(~closes),
-            self._remember(ready, until),
-            s.newest,
-            until,
-            s.last_arrival,
+        self.state = replace(
+            s,
+            pending=s.pending if closes is None else s.pending.filter(~closes),
+            previous=self._remember(ready, until),
+            closed_until=until,
         )
         return Closed(windows, late, future)
 
@@ -174,3 +172,7 @@ class Windower:
         at = pl.col(self.view.stream.time).to_physical()
         start = (at - at % (self.view.every // US)).cast(TIME)
         return last.filter(start + self.view.forget_after >= until)
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)

@@ -80,7 +80,7 @@ class Calibration:
         """Chance that a normal window scores at least as high, shape (n,), in (0, 1]."""
         count = len(self._sorted)
         above = count - np.searchsorted(self._sorted, raw, side="left")
-        p: Vector = (above + 1.0) / (count + 1.0)
+        p = np.asarray((above + 1.0) / (count + 1.0), np.float64)
         if self._tail is not None:
             threshold, shape, scale = self._tail
             share = (count - np.searchsorted(self._sorted, threshold, side="right")) / count
@@ -132,12 +132,10 @@ class Calibration:
             size=state_value(state, "size", int),
             memory=state_value(state, "memory", int),
         )
-        new.sample.seen = state_value(state, "seen", int)
+        new.sample.restore(state)
         new._next = state_value(state, "next", int)
-        length = min(new.sample.seen, new.sample.size)
-        new.sample.rows = state_array(state, "rows", np.float64, (length, 1))
         ranked = state.get("sorted")
-        shape = ranked.shape if isinstance(ranked, np.ndarray) and ranked.ndim == 1 else (length,)
+        shape = ranked.shape if isinstance(ranked, np.ndarray) and ranked.ndim == 1 else (0,)
         new._sorted = state_array(state, "sorted", np.float64, shape)
         if not (np.isfinite(new.sample.rows).all() and np.isfinite(new._sorted).all()):
             raise StateError("state holds a NaN or an infinity, expected finite scores")

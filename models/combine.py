@@ -36,6 +36,8 @@ def cauchy_combination(p: Matrix, weights: Vector) -> Vector:
     safe = np.minimum(p, 0.99)
     tangent = np.where(safe < 1e-15, 1 / (np.pi * safe), np.tan((0.5 - safe) * np.pi))
     mean = tangent @ weights
-    combined = np.where(mean > 1e15, 1 / (np.pi * np.maximum(mean, 1)), 0.5 - np.arctan(mean) / np.pi)
+    combined = np.where(
+        mean > 1e15, 1 / (np.pi * np.maximum(mean, 1)), 0.5 - np.arctan(mean) / np.pi
+    )
     result: Vector = np.clip(combined, np.finfo(float).tiny, 1.0)
     return result

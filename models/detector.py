@@ -141,7 +141,8 @@ class Detector(ABC):
         The names of the columns of every X, at least one, all different.
 
     A detector defines ``name`` (its key in the catalogue), ``version`` (of the layout of its
-    state), ``sides`` (1.0 and -1.0: whether far above and far below is anomalous), ``warm``, ``_fit``, ``_score``, ``state`` and ``from_state``.
+    state), ``sides`` (1.0 and -1.0: whether far above and far below is anomalous), ``warm``,
+    ``_fit``, ``_score``, ``state`` and ``from_state``.
     """
 
     name: ClassVar[str]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.jit import kernel
-from models.detector import Matrix
+from models.detector import Matrix, State, state_array, state_value
 
 __all__ = ["Sample", "places"]
 
@@ -55,6 +55,18 @@ class Sample:
         # Of two rows for one place numpy keeps the later, as one by one would.
         self.rows[place[kept]] = late[kept]
         self.seen += len(X)
+
+    def restore(self, state: State) -> None:
+        """Take the ``rows`` and the count ``seen`` of an earlier sample of the same shape.
+
+        Raises
+        ------
+        StateError
+            A part is missing or has the wrong type or shape.
+        """
+        seen = state_value(state, "seen", int)
+        shape = (min(seen, self.size), self.rows.shape[1])
+        self.rows, self.seen = state_array(state, "rows", np.float64, shape), seen
 
 
 @kernel("int64[::1](int64, int64, int64, int64)")

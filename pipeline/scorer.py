@@ -1,0 +1,255 @@
+"""A view's arms together: windows in order go in, scores come out, then the windows are learned.
+
+The same object trains on history, scores a data set and follows a stream: `Scorer.step` is all
+there is, so a score never depends on anything later than its window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.baseline import Baseline, Deviations
+from features.stream import TIME
+from features.view import FeatureView
+from models.calibration import Calibration
+from models.combine import cauchy_combination
+from models.detector import Detector, OnlineDetector, State, StateError, state_value
+from models.half_space_trees import HalfSpaceTrees
+from models.isolation_forest import IsolationForest
+from models.persistence import ModelFileError, read_state, write_state
+from models.sample import Sample
+from models.surge import Surge
+from pipeline.reasons import reasons
+
+__all__ = ["SCORES", "Arm", "Scorer"]
+
+SCORES = {
+    "entity": pl.String(),
+    "start": TIME,
+    "end": TIME,
+    "score": pl.Float64(),
+    "p": pl.Float64(),
+    "per_day": pl.Float64(),
+    "warm": pl.Boolean(),
+    "reasons": pl.List(pl.String()),
+}
+"""Columns of every table of scores; ``p_<arm>`` columns follow."""
+
+VERSION = 1
+STEP = 20_000
+FIRST_FIT = 2_000
+HISTORY = 10_000
+MEMORY = 2_000_000
+# The share of the false alarms that goes to the arm that alone finds most (docs/detection.md).
+SURGE_WEIGHT = 0.98
+UNLEARNED_PER_DAY = 0.1
+EXPLAINED_PER_DAY = 24.0
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Arm:
+    """A detector, the calibration of its scores, its share of the false alarms, its input.
+
+    ``multiples`` says which of the two matrices the detector sees: the main features as
+    multiples of what is typical, or every feature's deviation on its side of concern.
+    """
+
+    detector: Detector
+    calibration: Calibration
+    weight: float
+    multiples: bool = False
+
+    def score(self, concern: NDArray[np.float64], multiples: NDArray[np.float64]) -> pl.Series:
+        """Tail probability of each row; 1 while the detector is cold: nothing is known."""
+        X = multiples if self.multiples else concern
+        name = f"p_{self.detector.name}"
+        if not self.detector.warm:
+            return pl.Series(name, np.ones(len(X)))
+        self.raw = self.detector.score(X)
+        return pl.Series(name, self.calibration.probability(self.raw))
+
+
+class Scorer:
+    """Baseline, detectors and calibrations of one view.
+
+    Parameters
+    ----------
+    view : FeatureView
+        Which windows are scored.
+    seed : int
+        Of the forests' random cuts and of the samples kept.
+    """
+
+    def __init__(self, view: FeatureView, *, seed: int = 0) -> None:
+        self.view = view
+        self.seed = seed
+        self.baseline = Baseline(view)
+        self.history = Sample(HISTORY, len(view.names), seed=seed, memory=MEMORY)
+        self.next_fit = FIRST_FIT
+        self._main = [view.names.index(name) for name in view.main]
+        self._sign = np.array([_SIGNS[f.direction] for f in view.features])
+        forests = 0.5 * (1 - SURGE_WEIGHT) if view.main else 0.5
+        self.arms = [
+            Arm(kind(view.names), Calibration(bounded=True, seed=seed), forests)
+            for kind in (IsolationForest, HalfSpaceTrees)
+        ]
+        if view.main:
+            self.arms.append(Arm(Surge(view.main), Calibration(seed=seed), SURGE_WEIGHT, True))
+        self._weights = np.array([arm.weight for arm in self.arms])
+
+    @property
+    def warm(self) -> bool:
+        """Whether every arm has enough past to say how rare a window is."""
+        return all(arm.detector.warm and arm.calibration.warm for arm in self.arms)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether every detector was fitted, so that the scorer can be saved."""
+        return all(arm.detector.warm for arm in self.arms)
+
+    def run(self, windows: pl.DataFrame) -> pl.DataFrame:
+        """Score and learn a whole history, in steps that its length alone decides."""
+        steps = [self.step(windows[i : i + STEP]) for i in range(0, len(windows), STEP)]
+        return pl.concat(steps) if steps else pl.DataFrame(schema=SCORES)
+
+    def step(self, windows: pl.DataFrame) -> pl.DataFrame:
+        """Score windows with what was learned before them, then learn them.
+
+        Parameters
+        ----------
+        windows : polars.DataFrame
+            Windows of the view, sorted by (start, entity), none before the last step's.
+
+        Returns
+        -------
+        polars.DataFrame
+            `SCORES` and one ``p_<arm>`` column an arm, a row for each window.
+        """
+        deviations = self.baseline.update(windows)
+        concern = self._concern(deviations)
+        multiples = self._multiples(deviations)
+        warm = self.warm
+        by_arm = [arm.score(concern, multiples) for arm in self.arms]
+        p = cauchy_combination(
+            np.column_stack([column.to_numpy() for column in by_arm]), self._weights
+        )
+        daily = windows["entity"].n_unique() * (DAY / self.view.every)
+        scores = windows.select("entity", "start", "end").with_columns(
+            pl.Series("score", -np.log10(p)),
+            pl.Series("p", p),
+            pl.Series("per_day", p * daily),
+            pl.lit(warm).alias("warm"),
+            reasons(self.view, deviations, self._sign, p * daily < EXPLAINED_PER_DAY),
+            *by_arm,
+        )
+        normal = p * daily >= UNLEARNED_PER_DAY
+        self._learn(concern, normal)
+        return scores
+
+    def save(self, path: Path) -> None:
+        """Write all that was learned to one file, whole or not at all.
+
+        Raises
+        ------
+        NotWarmError
+            The view has not enough history yet for its detectors to be fitted.
+        """
+        parts: dict[str, State] = {
+            "baseline": self.baseline.state(),
+            "history": {"rows": self.history.rows.copy(), "seen": self.history.seen},
+        }
+        for arm in self.arms:
+            parts[f"{arm.detector.name}/detector"] = arm.detector.state()
+            parts[f"{arm.detector.name}/calibration"] = arm.calibration.state()
+        state: dict[str, Any] = {
+            "features": list(self.view.names),
+            "seed": self.seed,
+            "next_fit": self.next_fit,
+        }
+        for part, values in parts.items():
+            state |= {f"{part}/{key}": value for key, value in values.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_state(path, self.view.name, VERSION, state)
+
+    @classmethod
+    def load(cls, view: FeatureView, path: Path) -> Scorer:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ModelFileError
+            The file is damaged, or of another view, version, or set of features.
+        """
+        name, version, state = read_state(path)
+        if (name, version) != (view.name, VERSION):
+            raise ModelFileError(
+                f"{path} holds {name} version {version}; expected {view.name} version {VERSION}"
+            )
+        try:
+            if state_value(state, "features", list) != list(view.names):
+                raise StateError(f"its features are not those of {view.name} now; train it again")
+            new = cls(view, seed=state_value(state, "seed", int))
+            new.next_fit = state_value(state, "next_fit", int)
+            new.baseline = Baseline.from_state(view, _part(state, "baseline"))
+            new.history.restore(_part(state, "history"))
+            for arm in new.arms:
+                part = f"{arm.detector.name}/detector"
+                arm.detector = arm.detector.from_state(_part(state, part))
+                part = f"{arm.detector.name}/calibration"
+                arm.calibration = Calibration.from_state(_part(state, part))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{path} holds no valid model: {error}") from error
+        return new
+
+    def _learn(self, concern: NDArray[np.float64], normal: NDArray[np.bool_]) -> None:
+        """What is too rare to be normal teaches nothing."""
+        for arm in self.arms:
+            if arm.detector.warm:
+                arm.calibration.learn(arm.raw[normal])
+            if isinstance(arm.detector, OnlineDetector) and arm.detector.warm:
+                arm.detector.learn(concern[normal])
+        self.history.add(concern[normal])
+        if self.history.seen >= self.next_fit:
+            self._fit()
+            self.next_fit = 2 * self.history.seen
+
+    def _fit(self) -> None:
+        """Fit the batch arms anew, and start the online arms once, from a sample of the past."""
+        X = self.history.rows
+        for arm in self.arms:
+            if arm.multiples or (isinstance(arm.detector, OnlineDetector) and arm.detector.warm):
+                continue
+            arm.detector.fit(X, seed=self.seed)
+            arm.calibration = Calibration(bounded=arm.calibration.bounded, seed=self.seed)
+            if arm.detector.warm:
+                arm.calibration.learn(arm.detector.score(X))
+
+    def _concern(self, deviations: Deviations) -> NDArray[np.float64]:
+        """Deviations on the side that is a cause for concern, in spreads; else 0."""
+        one_sided = np.maximum(deviations.z * self._sign, 0.0)
+        return np.where(self._sign == 0, deviations.z, one_sided)
+
+    def _multiples(self, deviations: Deviations) -> NDArray[np.float64]:
+        """The main features as multiples of what is typical; 0 where nothing is known."""
+        recent, typical = deviations.recent[:, self._main], deviations.typical[:, self._main]
+        known = (recent > 0) & (typical > 0)
+        return np.divide(recent, typical, out=np.zeros_like(recent), where=known)
+
+
+def _part(state: State, part: str) -> dict[str, Any]:
+    """The values of a state whose keys begin with the name of a part."""
+    prefix = f"{part}/"
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+_SIGNS = {"high": 1, "low": -1, "both": 0}

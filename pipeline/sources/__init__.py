@@ -1,0 +1,5 @@
+"""Where events come from."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
