@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lint format lock clean
+.PHONY: help demo test check bench docs lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ check: lint test ## all that CI runs
 
 bench: $(READY) ## ours against its peers, to benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+docs: $(READY) ## write docs/views.md and docs/reference.md from the code
+	$(BIN)/python docs/generate.py
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -105,7 +105,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score a data set blind: each window by what came before it, labels unread."""
-    from pipeline.dataset import Dataset, score_dataset
+    from pipeline.dataset import COLUMNS, Dataset, score_dataset
     from pipeline.files import write_parquet
 
     chosen = Dataset.open(dataset)
@@ -113,7 +113,7 @@ def score(
         tell("reading", 0.0)
         table = chosen.windows(now=_now())
         scores = score_dataset(chosen, table, seed=seed, progress=lambda s: tell("scoring", s))
-    write_parquet(scores, out)
+    write_parquet(scores.select(COLUMNS), out)
     given = {"set": chosen.name, "view": chosen.view.name, "windows": len(scores), "out": str(out)}
     _answer(given, as_json, lambda g: f"{g['windows']:,} windows scored, in {g['out']}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -123,7 +124,7 @@ class Baseline:
             self._at = np.concatenate([self._at, np.zeros(room, np.int64)])
         numbers = [self._entities[name] for name in distinct]
         found = names.replace_strict(distinct, numbers, return_dtype=pl.Int64)
-        return found.to_numpy()
+        return found.cast(pl.Int64).to_numpy()
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Everything learned, as arrays of numbers and of texts."""
@@ -147,18 +148,30 @@ class Baseline:
             When the state belongs to other features or another length of ``recent``.
         """
         new = cls(view)
-        past, ring = np.asarray(state["past"], float), np.asarray(state["ring"], float)
-        if past.shape[1:] != new._past.shape[1:] or ring.shape[1:] != new._ring.shape[1:]:
-            raise ValueError(
-                f"baseline of {view.name}: state has shapes {past.shape[1:]}, {ring.shape[1:]}; "
-                f"expected {new._past.shape[1:]}, {new._ring.shape[1:]}"
-            )
         new._entities = {str(name): i for i, name in enumerate(state["entities"])}
-        new._past, new._ring = past.copy(), ring.copy()
-        new._at = np.asarray(state["at"], np.int64).copy()
-        new._population = np.asarray(state["population"], float).copy()
-        new._population_at = np.asarray(state["population_at"], np.int64).copy()
+        known = len(new._entities)
+        # The kernel trusts these shapes: a wrong one would have it write beyond an array.
+        new._past = _restored(view, state, "past", (known, *new._past.shape[1:]), float)
+        new._ring = _restored(view, state, "ring", (known, *new._ring.shape[1:]), float)
+        new._at = _restored(view, state, "at", (known,), np.int64)
+        new._population = _restored(view, state, "population", new._population.shape, float)
+        new._population_at = _restored(view, state, "population_at", (1,), np.int64)
         return new
+
+
+def _restored(
+    view: FeatureView,
+    state: dict[str, NDArray[np.generic]],
+    part: str,
+    shape: tuple[int, ...],
+    kind: type,
+) -> NDArray[Any]:
+    values: NDArray[Any] = np.array(state[part], dtype=kind, order="C")
+    if values.shape != shape:
+        raise ValueError(
+            f"baseline of {view.name}: state {part!r} has shape {values.shape}; expected {shape}"
+        )
+    return values
 
 
 @kernel(

@@ -23,8 +23,17 @@ US = timedelta(microseconds=1)
 
 
 def entity_name(view: FeatureView) -> pl.Expr:
-    """The entity of each event as one text: the entity columns joined by ``|``."""
-    return pl.concat_str(view.entity, separator="|").alias("entity")
+    """The entity of each event as one text: the entity columns joined by ``|``.
+
+    A ``|`` within one of several columns gets a backslash, as does a backslash, so that no two
+    entities share a name.
+    """
+    parts = [pl.col(column).cast(pl.String) for column in view.entity]
+    if len(parts) == 1:
+        return parts[0].alias("entity")
+    for mark in ("\\", "|"):
+        parts = [part.str.replace_all(mark, f"\\{mark}", literal=True) for part in parts]
+    return pl.concat_str(parts, separator="|").alias("entity")
 
 
 def last_events(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
@@ -95,7 +104,7 @@ def _arrange(
     frame = frame.with_columns(pl.col(texts).cast(words).to_physical()).with_columns(
         entities.to_physical().alias("_entity")
     )
-    frame = _in_order(frame, stream).drop(set(view.entity) - view.reads)
+    frame = _in_order(frame.drop(set(view.entity) - view.reads), stream)
     every = view.every // US
     at = pl.col(stream.time).to_physical()
     start = at - at % every
@@ -127,14 +136,13 @@ def _names(entities: pl.Series) -> pl.Series:
 def _in_order(frame: pl.DataFrame, stream: Stream) -> pl.DataFrame:
     """The rows by (entity, time, id), without a comparison sort where the source is in order."""
     entity = frame["_entity"].to_numpy()
-    at = frame[stream.time].to_physical().to_numpy()
     order = counting_order(entity, int(entity.max()) + 1)
-    ids = frame[stream.id].to_physical()
-    if not (ids.dtype.is_integer() and in_order(entity, at, ids.cast(pl.Int64).to_numpy(), order)):
-        return frame.sort("_entity", stream.time, stream.id)
-    if (order[1:] > order[:-1]).all():
+    if (order[1:] < order[:-1]).any():
+        frame = frame.select(pl.all().gather(pl.Series(order)))
+    keys = [frame[name].to_physical() for name in ("_entity", stream.time, stream.id)]
+    if keys[2].dtype.is_integer() and in_order(*(k.cast(pl.Int64).to_numpy() for k in keys)):
         return frame
-    return frame.select(pl.all().gather(pl.Series(order)))
+    return frame.sort("_entity", stream.time, stream.id)
 
 
 @kernel(uint32[::1](read(uint32), int64))
@@ -152,16 +160,10 @@ def counting_order(keys: NDArray[np.uint32], count: int) -> NDArray[np.uint32]:
     return order
 
 
-@kernel(boolean(read(uint32), read(int64), read(int64), read(uint32)))
-def in_order(
-    entity: NDArray[np.uint32],
-    at: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    order: NDArray[np.uint32],
-) -> bool:
-    """Whether rows taken in the given order rise by (entity, time, id)."""
-    for i in range(1, order.size):
-        a, b = order[i - 1], order[i]
-        if entity[a] == entity[b] and (at[a] > at[b] or (at[a] == at[b] and ids[a] > ids[b])):
+@kernel(boolean(read(int64), read(int64), read(int64)))
+def in_order(entity: NDArray[np.int64], at: NDArray[np.int64], ids: NDArray[np.int64]) -> bool:
+    """Whether rows rise by (entity, time, id)."""
+    for i in range(1, entity.size):
+        if (entity[i], at[i], ids[i]) < (entity[i - 1], at[i - 1], ids[i - 1]):
             return False
     return True

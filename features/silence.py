@@ -88,7 +88,7 @@ def fill_silence(
             last=pl.min_horizontal(
                 "following",
                 pl.col("start") + forget + every,
-                pl.lit(stop, dtype=TIME).to_physical(),
+                stop,
             ),
         )
         .filter(pl.col("first") < pl.col("last"))

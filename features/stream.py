@@ -114,6 +114,11 @@ class Stream:
         return self.key[-1]
 
     @cached_property
+    def empty(self) -> pl.DataFrame:
+        """A valid batch without events."""
+        return pl.DataFrame(schema={c.name: c.type for c in self.columns})
+
+    @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema of a valid batch; optional columns are nullable."""
         return pa.schema(

@@ -292,6 +292,7 @@ SYMBOL_5S = FeatureView(
     ("symbol",),
     timedelta(seconds=5),
     collect(__name__),
+    recent=timedelta(seconds=45),
     main=("buy_orders", "buy_notional", "realised_volatility"),
 )
 SYMBOL_1M = replace(SYMBOL_5S, name="trades.symbol_1m", every=timedelta(minutes=1))

@@ -128,7 +128,7 @@ class FeatureView:
     Parameters
     ----------
     name : str
-        ``"<stream>.<entity>_<length>"``, for example ``"trades.symbol_5s"``.
+        ``"<kind>.<entity>_<length>"``, for example ``"trades.symbol_5s"``.
     stream : Stream
         Where the events come from.
     entity : tuple of str

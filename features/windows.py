@@ -7,7 +7,7 @@ within the lateness, the same windows come out, and each once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -46,7 +46,6 @@ class WindowerState:
     last_arrival: datetime | None = None
 
 
-@dataclass
 class Windower:
     """Turn batches of events into closed windows of one view.
 
@@ -68,12 +67,18 @@ class Windower:
     Source: the watermark of Akidau et al., The Dataflow Model, VLDB 2015.
     """
 
-    view: FeatureView
-    idle_timeout: timedelta = timedelta(seconds=30)
-    future_tolerance: timedelta = timedelta(seconds=10)
-    state: WindowerState = field(
-        default_factory=lambda: WindowerState(pl.DataFrame(), pl.DataFrame())
-    )
+    def __init__(
+        self,
+        view: FeatureView,
+        *,
+        idle_timeout: timedelta = timedelta(seconds=30),
+        future_tolerance: timedelta = timedelta(seconds=10),
+        state: WindowerState | None = None,
+    ) -> None:
+        self.view = view
+        self.idle_timeout = idle_timeout
+        self.future_tolerance = future_tolerance
+        self.state = state or WindowerState(view.stream.empty, view.stream.empty)
 
     def push(self, events: pl.DataFrame, now: datetime) -> Closed:
         """Take valid events, in order of arrival, and close what they complete.
@@ -94,7 +99,7 @@ class Windower:
         s = self.state
         self.state = replace(
             s,
-            pending=pl.concat([s.pending, on_time]) if len(s.pending) else on_time,
+            pending=pl.concat([s.pending, on_time]),
             newest=_latest(s.newest, self._newest(present)),
             last_arrival=now,
         )
@@ -116,7 +121,7 @@ class Windower:
         return self._close(nothing, nothing, until)
 
     def _newest(self, events: pl.DataFrame) -> datetime | None:
-        newest = events[self.view.stream.time].max() if len(events) else None
+        newest = events[self.view.stream.time].max()
         assert newest is None or isinstance(newest, datetime)
         return newest
 
@@ -128,14 +133,10 @@ class Windower:
         the answer does not depend on how events are cut into batches."""
         at = pl.col(self.view.stream.time).to_physical()
         every, lateness = self.view.every // US, self.view.lateness // US
-        newest = at.cum_max().shift(1)
-        if self.state.newest is not None:
-            before = (self.state.newest - EPOCH) // US
-            newest = pl.max_horizontal(newest, pl.lit(before))
-        closed = (newest - lateness) // every * every
+        closed = (at.cum_max() - lateness) // every * every
         if self.state.closed_until is not None:
             closed = pl.max_horizontal(closed, (self.state.closed_until - EPOCH) // US)
-        return events.select((at - at % every < closed).fill_null(False)).to_series()
+        return events.select(at < closed).to_series()
 
     def _close(
         self, late: pl.DataFrame, future: pl.DataFrame, until: datetime | None = None
@@ -145,19 +146,18 @@ class Windower:
             until = self._start(s.newest - self.view.lateness)
         if until is None or (s.closed_until is not None and until <= s.closed_until):
             return Closed(pl.DataFrame(schema=dict(self.view.schema)), late, future)
-        closes = s.pending[self.view.stream.time] < until if len(s.pending) else None
-        ready = s.pending if closes is None else s.pending.filter(closes)
-        previous = s.previous if len(s.previous) else None
+        closes = s.pending[self.view.stream.time] < until
+        ready = s.pending.filter(closes)
         windows = fill_silence(
             self.view,
-            extract(self.view, ready, previous=previous),
-            known=None if previous is None else known_entities(self.view, previous),
+            extract(self.view, ready, previous=s.previous),
+            known=known_entities(self.view, s.previous),
             since=s.closed_until,
             until=until,
         )
         self.state = replace(
             s,
-            pending=s.pending if closes is None else s.pending.filter(~closes),
+            pending=s.pending.filter(~closes),
             previous=self._remember(ready, until),
             closed_until=until,
         )
@@ -165,10 +165,7 @@ class Windower:
 
     def _remember(self, ready: pl.DataFrame, until: datetime) -> pl.DataFrame:
         """The last event of each entity that is not forgotten yet."""
-        frames = [f for f in (self.state.previous, ready) if len(f)]
-        if not frames:
-            return self.state.previous
-        last = last_events(self.view, pl.concat(frames))
+        last = last_events(self.view, pl.concat([self.state.previous, ready]))
         at = pl.col(self.view.stream.time).to_physical()
         start = (at - at % (self.view.every // US)).cast(TIME)
         return last.filter(start + self.view.forget_after >= until)

@@ -18,12 +18,13 @@ from features.view import FeatureView
 from pipeline.files import InputError, read_events
 from pipeline.scorer import SCORES, STEP, Scorer
 
-__all__ = ["Dataset", "score_dataset"]
+__all__ = ["COLUMNS", "Dataset", "score_dataset"]
 
 DEFAULT_VIEW = {"trades": "trades.symbol_5s"}
 """The view that scores a data set of a stream: one configuration for a kind of stream."""
 
 COLUMNS = [name for name in SCORES if name != "reasons"]
+"""Columns of the file that `tocsin score` writes."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ def score_dataset(
     Returns
     -------
     polars.DataFrame
-        ``entity, start, end, score, p, per_day, warm``; a high score is anomalous.
+        `COLUMNS`, a high score is anomalous, and the probability ``p_<arm>`` of each arm.
     """
     scorer = Scorer(dataset.view, seed=seed)
     steps = []
     for i in range(0, len(windows), STEP):
-        steps.append(scorer.step(windows[i : i + STEP]).select(COLUMNS))
+        steps.append(scorer.step(windows[i : i + STEP]).drop("reasons"))
         progress(min(1.0, (i + STEP) / len(windows)))
     return pl.concat(steps)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -64,6 +65,10 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
 }
 
 
+TEXTLESS = cs.nested() | cs.binary() | cs.duration() | cs.object()
+"""Columns that Polars has no text for; no stream has one, but a file may."""
+
+
 def read_events(
     stream: Stream, paths: Sequence[Path], *, now: datetime, refused_to: Path | None = None
 ) -> tuple[pl.DataFrame, Counter[str]]:
@@ -102,10 +107,10 @@ def read_events(
         counts.update(checked.refused.counts)
         if len(checked.refused):
             # Files may give one column different types; as text every value is kept.
-            rows = checked.refused.rows.with_columns(pl.all().cast(pl.String, strict=False))
+            rows = checked.refused.rows.with_columns((~TEXTLESS).cast(pl.String, strict=False))
             refused.append(rows.with_columns(pl.lit(str(path)).alias("file")))
     if refused and refused_to is not None:
-        write_parquet(pl.concat(refused, how="diagonal"), refused_to)
+        write_parquet(pl.concat(refused, how="diagonal_relaxed"), refused_to)
     return pl.concat(parts), counts
 
 
@@ -129,5 +134,6 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             Path(temporary).replace(path)
         finally:
             Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: cannot be written: {reason}") from error
