@@ -159,6 +159,8 @@ def generalised_pareto(excess: Vector) -> tuple[float, float]:
     quartile = excess[int(n / 4 + 0.5) - 1]
     steps = np.arange(1, grid + 1) - 0.5
     theta = 1 / excess[-1] + (1 - np.sqrt(grid / steps)) / (3 * quartile)
+    # 0 is the exponential distribution, where the formulas below are 0 / 0; equal numbers hit it.
+    theta = theta[theta != 0]
     shapes = np.log1p(-theta[:, None] * excess).mean(axis=1)
     likelihood = n * (np.log(-theta / shapes) - shapes - 1)
     weights = np.exp(likelihood - likelihood.max())

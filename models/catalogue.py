@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.detector import Detector
 from models.half_space_trees import HalfSpaceTrees
 from models.isolation_forest import IsolationForest
+from models.nearest_normal import NearestNormal
 from models.surge import Surge
 
 __all__ = ["DETECTORS"]
@@ -12,5 +13,6 @@ __all__ = ["DETECTORS"]
 DETECTORS: dict[str, type[Detector]] = {
     IsolationForest.name: IsolationForest,
     HalfSpaceTrees.name: HalfSpaceTrees,
+    NearestNormal.name: NearestNormal,
     Surge.name: Surge,
 }

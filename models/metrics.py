@@ -22,12 +22,12 @@ class Recall:
 
     ``recall`` is the share of events seen, ``delay`` the median seconds from an event's start
     to the end of the first alerting window (None when nothing is seen), ``threshold`` the
-    lowest score that alerts, ``false_alerts`` how many alerts saw no event.
+    lowest score that alerts (None when none may), ``false_alerts`` how many alerts saw no event.
     """
 
     recall: float
     delay: float | None
-    threshold: float
+    threshold: float | None
     false_alerts: int
 
 
@@ -58,9 +58,16 @@ def event_recall(
     -------
     list of Recall, one for each allowance
 
+    Raises
+    ------
+    ValueError
+        A score is NaN.
+
     Source: the counting of the data sets' baselines; Kim et al., Towards a rigorous evaluation
     of time-series anomaly detection, AAAI 2022, on why not point-adjusted F1.
     """
+    if np.isnan(score).any():
+        raise ValueError("score holds a NaN, expected numbers that can be put in order")
     hits = [
         np.flatnonzero((entity == e) & (end > start) & (end <= start + SEEN_WITHIN_S))
         for e, start in events
@@ -73,7 +80,7 @@ def event_recall(
     alerts = _Alerts()
     first_seen = np.full(len(events), np.inf)
     found: list[Recall] = []
-    current = Recall(0.0, None, np.inf, 0)
+    current = Recall(0.0, None, None, 0)
     position = 0
     while len(found) < len(allowed) and position < len(order):
         threshold = score[order[position]]

@@ -1,30 +1,35 @@
-"""Labelled data sets in the layout of ``data/README.md``: read, and scored without labels."""
+"""Data sets in the layouts of ``data/README.md``: read, and scored without a look at labels."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from features.catalogue import VIEWS
 from features.silence import batch_windows
 from features.stream import TIME
 from features.view import FeatureView
-from pipeline.files import InputError, read_events
+from models.detector import Matrix
+from pipeline.files import InputError, read_events, read_table
 from pipeline.scorer import SCORES, STEP, Scorer
+from pipeline.series import score_rows, score_series
 
-__all__ = ["COLUMNS", "Dataset", "score_dataset"]
+__all__ = ["COLUMNS", "Dataset", "blind_scores", "score_dataset"]
 
 DEFAULT_VIEW = {"trades": "trades.symbol_5s"}
-"""The view that scores a data set of a stream: one configuration for a kind of stream."""
+"""The view that scores events of a stream: one configuration for a kind of stream."""
 
 COLUMNS = [name for name in SCORES if name != "reasons"]
-"""Columns of the file that `tocsin score` writes."""
+"""Columns of the scores of windows and samples."""
+
+LAYOUTS = ("events", "series", "rows")
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Dataset:
 
     path: Path
     meta: dict[str, Any]
-    view: FeatureView
+    layout: str
+    stream: str
 
     @classmethod
     def open(cls, path: Path) -> Dataset:
@@ -42,7 +48,7 @@ class Dataset:
         Raises
         ------
         InputError
-            The folder is no data set, or of a kind that no view scores.
+            The folder is no data set, or of a kind that cannot be scored.
         """
         try:
             meta = json.loads((path / "meta.json").read_text())
@@ -51,25 +57,110 @@ class Dataset:
             raise InputError(f"{path}: no meta.json; expected a data set folder") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}/meta.json: expected JSON with stream and layout") from error
-        if layout != "events" or stream not in DEFAULT_VIEW:
+        if layout not in LAYOUTS:
+            raise InputError(f"{path}: layout {layout}; expected one of {', '.join(LAYOUTS)}")
+        if layout == "events" and stream not in DEFAULT_VIEW:
             raise InputError(
-                f"{path}: layout {layout} of stream {stream} has no view; "
-                f"expected layout events of {', '.join(DEFAULT_VIEW)}"
+                f"{path}: no view scores events of {stream}; "
+                f"expected events of {', '.join(DEFAULT_VIEW)}"
             )
-        return cls(path, meta, VIEWS[DEFAULT_VIEW[stream]])
+        return cls(path, meta, layout, stream)
 
     @property
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name
 
+    @property
+    def view(self) -> FeatureView:
+        """The view that scores the events of this data set."""
+        return VIEWS[DEFAULT_VIEW[self.stream]]
+
     def windows(self, *, now: datetime) -> pl.DataFrame:
         """Every window of the data set's events."""
         events, _ = read_events(self.view.stream, [self.path / "events.parquet"], now=now)
         return batch_windows(self.view, events)
 
+    def samples(self) -> pl.DataFrame:
+        """The samples of a data set of series, sorted by entity and time.
+
+        Raises
+        ------
+        InputError
+            A column is missing or of the wrong type, a value is infinite, or an entity has samples
+            to score before its history.
+        """
+        path = self.path / "series.parquet"
+        table = read_table(path)
+        if missing := {"ts", "entity"} - set(table.columns):
+            raise InputError(f"{path}: column {min(missing)} is missing; expected ts and entity")
+        metrics = table.drop("ts", "entity", "split", strict=False)
+        _require_numbers(path, metrics)
+        for metric in metrics.cast(pl.Float64):
+            if metric.is_infinite().any():
+                raise InputError(f"{path}: {metric.name} is infinite; expected a finite number")
+        if not isinstance(table.schema["ts"], pl.Datetime) or table.schema["ts"].time_zone is None:
+            raise InputError(f"{path}: column ts is {table.schema['ts']}; expected a UTC time")
+        if table["ts"].has_nulls() or table["entity"].has_nulls():
+            raise InputError(f"{path}: ts or entity is missing in a row; expected both in each")
+        samples = table.with_columns(pl.col("ts").cast(TIME), pl.col("entity").cast(pl.String))
+        samples = samples.sort("entity", "ts", maintain_order=True)
+        if "split" in samples.columns:
+            samples = samples.with_columns(pl.col("split").cast(pl.String))
+            train = pl.col("split").eq_missing("train")
+            before = train.shift(fill_value=True).over("entity")
+            first = pl.int_range(pl.len()).over("entity") == 0
+            late = samples.filter((train & ~before) | (first & ~train))
+            if len(late):
+                raise InputError(
+                    f"{path}: entity {late['entity'][0]}: split is {late['split'][0]} at "
+                    f"{late['ts'][0]:%Y-%m-%d %H:%M:%S}; expected all of train, and then test"
+                )
+        return samples
+
+    def step(self, samples: pl.DataFrame) -> timedelta:
+        """Time from sample to sample: told by ``step_seconds``, else the median."""
+        if "step_seconds" in self.meta:
+            told = self.meta["step_seconds"]
+            if not isinstance(told, int | float) or not 0 < told < float("inf"):
+                raise InputError(
+                    f"{self.path}/meta.json: step_seconds is {told}; expected a number above 0"
+                )
+            return timedelta(seconds=told)
+        gaps = samples.select(pl.col("ts").diff().over("entity")).to_series().drop_nulls()
+        median = gaps.median()
+        return median if isinstance(median, timedelta) and median else timedelta(minutes=1)
+
+    def rows(self) -> tuple[pl.Series, Matrix]:
+        """The row numbers and the numbers, shape (n, d), of a data set of rows.
+
+        Raises
+        ------
+        InputError
+            A column is missing or not numeric, or a value is missing or not finite.
+        """
+        path = self.path / "rows.parquet"
+        table = read_table(path)
+        if "row" not in table.columns:
+            raise InputError(f"{path}: column row is missing")
+        if not table.schema["row"].is_integer():
+            raise InputError(f"{path}: column row is {table.schema['row']}; expected integers")
+        numbers = table.drop("row").cast({pl.Boolean: pl.Int8})
+        _require_numbers(path, numbers)
+        X = np.ascontiguousarray(numbers.cast(pl.Float64).to_numpy())
+        bad = np.argwhere(~np.isfinite(X))
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"{path}: row {row}: {numbers.columns[column]} = {X[row, column]}; "
+                "expected a finite number"
+            )
+        return table["row"], X
+
     def labels(self) -> pl.DataFrame:
-        """The labelled events: ``entity, start, end`` (UTC).
+        """What is anomalous, as ``labels.csv`` gives it; times are UTC.
+
+        Events and series have ``entity, start, end``, rows have ``row``.
 
         Raises
         ------
@@ -77,12 +168,49 @@ class Dataset:
             There is no readable ``labels.csv`` with these columns.
         """
         path = self.path / "labels.csv"
+        names = "row" if self.layout == "rows" else "entity, start and end"
         try:
             labels = pl.read_csv(path, infer_schema=False)
+            if self.layout == "rows":
+                return labels.select(pl.col("row").cast(pl.Int64))
             time = pl.col("start", "end").str.to_datetime("%+", time_unit="us", time_zone="UTC")
             return labels.select("entity", time.cast(TIME))
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise InputError(f"{path}: expected labels with entity, start and end") from error
+            raise InputError(f"{path}: expected labels with {names}") from error
+
+
+def _require_numbers(path: Path, table: pl.DataFrame) -> None:
+    if not table.columns:
+        raise InputError(f"{path}: no column of numbers; expected at least one")
+    for name, kind in table.schema.items():
+        if not kind.is_numeric():
+            raise InputError(f"{path}: column {name} is {kind}; expected numbers")
+
+
+def blind_scores(
+    dataset: Dataset,
+    *,
+    now: datetime,
+    seed: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> pl.DataFrame:
+    """Score a data set of any layout; what `tocsin score` writes.
+
+    Returns
+    -------
+    polars.DataFrame
+        `COLUMNS` for events and series; ``row, score, p`` for rows.
+    """
+    if dataset.layout == "rows":
+        row, X = dataset.rows()
+        ordered = bool(dataset.meta.get("ordered", False))
+        score, p = score_rows(X, ordered=ordered, seed=seed)
+        return pl.DataFrame({"row": row, "score": score, "p": p})
+    if dataset.layout == "series":
+        samples = dataset.samples()
+        return score_series(samples, step=dataset.step(samples), seed=seed, progress=progress)
+    scores = score_dataset(dataset, dataset.windows(now=now), seed=seed, progress=progress)
+    return scores.select(COLUMNS)
 
 
 def score_dataset(
@@ -92,7 +220,7 @@ def score_dataset(
     seed: int,
     progress: Callable[[float], None] = lambda share: None,
 ) -> pl.DataFrame:
-    """Score every window with what came before it, and nothing else.
+    """Score every window of events with what came before it, and nothing else.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""How well events are found, beside what anyone could do in an afternoon, all in one run."""
+"""How well anomalies are found, beside what anyone could do in an afternoon, all in one run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,16 +11,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.view import FeatureView
-from models.metrics import Recall, event_recall
-from pipeline.dataset import Dataset, score_dataset
+from models.detector import Vector
+from models.metrics import event_recall
+from models.range_metrics import average_precision, vus_pr
+from pipeline.dataset import Dataset, blind_scores, score_dataset
+from pipeline.files import InputError
+from pipeline.peers import mean_clipped_z, plain_forest, trailing_mean_change, window_forest
 
-__all__ = ["BUDGETS", "evaluate", "plain_forest", "table_text", "trailing_mean_change"]
+__all__ = ["BUDGETS", "evaluate", "table_text"]
 
 BUDGETS = (0.02, 0.1, 0.5)
 """False alerts allowed for each entity and day."""
 
-TRAILING, CHANGE = 5_000, 12
+Progress = Callable[[float], None]
 
 
 def evaluate(
@@ -28,31 +31,29 @@ def evaluate(
     *,
     now: datetime,
     seed: int,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
     """Judge our scores, a plain isolation forest, a trivial score and chance on one data set.
 
-    The forest is scikit-learn's on the raw features, fitted on the whole set, its future
-    included: a generous peer. The trivial score is `trailing_mean_change`. Ours sees the past.
+    The forest is scikit-learn's on the raw numbers, fitted on the history where the set has one
+    and else on the whole set, its future included: a generous peer. Ours sees the past.
 
     Returns
     -------
     dict
-        ``set``, ``view``, ``windows``, ``events``, ``entity_days`` and, for each of ``ours``,
-        ``forest``, ``trivial`` and ``random``, a dict from ``recall@<budget>`` to the figures
-        of `models.metrics.Recall`; under ``arms`` the same for each of our arms alone. Budgets
-        are false alerts per entity and day.
+        ``set``, ``layout``, sizes, and under ``ours``, ``forest``, ``trivial`` and ``random``:
+        for events a dict from ``recall@<budget>`` (false alerts per entity and day) to the
+        figures of `models.metrics.Recall`; for series ``ap`` and ``vus_pr``, means over the
+        entities that have anomalies; for rows ``ap``.
     """
+    judge = {"events": _events, "series": _series, "rows": _rows}[dataset.layout]
+    return {"set": dataset.name, "layout": dataset.layout} | judge(dataset, now, seed, progress)
+
+
+def _events(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
     windows = dataset.windows(now=now)
     labels = dataset.labels()
     ours = score_dataset(dataset, windows, seed=seed, progress=progress)
-    contenders = {
-        "ours": ours["score"].to_numpy(),
-        "forest": plain_forest(dataset.view, windows, seed),
-        "trivial": trailing_mean_change(windows),
-        "random": np.random.default_rng(seed).random(len(windows)),
-    }
-    arms = {name[2:]: -ours[name].to_numpy() for name in ours.columns if name.startswith("p_")}
     names = windows["entity"].unique().sort()
     numbers = {name: i for i, name in enumerate(names)}
     entity = windows["entity"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
@@ -61,73 +62,98 @@ def evaluate(
     days = len(windows) * dataset.view.every.total_seconds() / 86_400
     allowed = [budget * days for budget in BUDGETS]
 
-    def judged(scores: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-        return {
-            name: _by_budget(event_recall(entity, end, score, events, allowed))
-            for name, score in scores.items()
-        }
+    def recalls(score: Vector) -> dict[str, Any]:
+        found = event_recall(entity, end, score, events, allowed)
+        return {f"recall@{b}": asdict(at) for b, at in zip(BUDGETS, found, strict=True)}
 
     return {
-        "set": dataset.name,
         "view": dataset.view.name,
         "windows": len(windows),
         "events": len(events),
         "entity_days": round(days, 1),
-        **judged(contenders),
-        "arms": judged(arms),
+        "ours": recalls(ours["score"].to_numpy()),
+        "forest": recalls(window_forest(dataset.view, windows, seed)),
+        "trivial": recalls(trailing_mean_change(windows)),
+        "random": recalls(np.random.default_rng(seed).random(len(windows))),
+        "arms": {n[2:]: recalls(-ours[n].to_numpy()) for n in ours.columns if n.startswith("p_")},
     }
 
 
-def _by_budget(recalls: list[Recall]) -> dict[str, Any]:
-    return {
-        f"recall@{budget}": asdict(recall) for budget, recall in zip(BUDGETS, recalls, strict=True)
+def _series(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
+    samples = dataset.samples()
+    labels = dataset.labels()
+    ours = blind_scores(dataset, now=now, seed=seed, progress=progress)
+    random = np.random.default_rng(seed)
+    figures: dict[str, list[dict[str, float]]] = {}
+    for (name,), part in samples.group_by("entity", maintain_order=True):
+        scored = ours.filter(pl.col("entity") == name)
+        warm = scored["warm"].to_numpy()
+        anomalous = _within(scored["start"], labels.filter(pl.col("entity") == name))[warm]
+        if not anomalous.any():
+            continue
+        numbers = part.drop("ts", "entity", "split", strict=False).cast(pl.Float64)
+        X = numbers.fill_nan(None).fill_null(strategy="forward").fill_null(0.0).to_numpy()
+        tested = X[len(X) - len(scored) :][warm]
+        history = X[: len(X) - len(scored)] if "split" in part.columns else X
+        contenders = {
+            "ours": scored["score"].to_numpy()[warm],
+            "forest": plain_forest(history, tested, seed),
+            "trivial": mean_clipped_z(history, tested),
+            "random": random.random(len(tested)),
+        }
+        for contender, score in contenders.items():
+            both = {"ap": average_precision(anomalous, score), "vus_pr": vus_pr(anomalous, score)}
+            figures.setdefault(contender, []).append(both)
+    if not figures:
+        raise InputError(f"{dataset.path}: no label lies in a sample that is scored")
+    means: dict[str, Any] = {
+        contender: {key: float(np.mean([f[key] for f in each])) for key in ("ap", "vus_pr")}
+        for contender, each in figures.items()
     }
+    return {"samples": len(ours), "entities": len(figures["ours"])} | means
 
 
-def plain_forest(view: FeatureView, windows: pl.DataFrame, seed: int) -> NDArray[np.float64]:
-    """Scores of scikit-learn's isolation forest on the raw features of windows with events.
-
-    Shape (n,), high is anomalous; a window without events has the lowest score there is.
-    """
-    from sklearn.ensemble import IsolationForest
-
-    busy = windows["count"].to_numpy() > 0
-    X = windows.filter(pl.Series(busy)).select(view.names).fill_null(0.0).to_numpy()
-    forest = IsolationForest(random_state=seed).fit(X)
-    score = np.zeros(len(windows))
-    score[busy] = -forest.score_samples(X)
-    return score
+def _within(times: pl.Series, labels: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether each time lies in a labelled stretch, its ends included."""
+    inside = np.zeros(len(times), bool)
+    for _, start, end in labels.iter_rows():
+        inside |= ((times >= start) & (times <= end)).to_numpy()
+    return inside
 
 
-def trailing_mean_change(windows: pl.DataFrame) -> NDArray[np.float64]:
-    """By how much the mean volume of the last seven hours changed in the last minute, shape (n,).
-
-    The best single number we found: lengths of 900 and 5,000 windows, changes over 1, 5 and 12
-    windows, and the value bought instead of the volume were tried on ``trading-pumps``.
-
-    Source: the one feature that does best alone in the data sets' baselines.
-    """
-    mean = pl.col("volume").rolling_mean(TRAILING).over("entity")
-    before = mean.shift(CHANGE).over("entity")
-    change = pl.when(before > 0).then(mean / before - 1)
-    return windows.select(change.fill_null(-1.0).fill_nan(-1.0)).to_series().to_numpy()
+def _rows(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
+    row, X = dataset.rows()
+    anomalous = row.is_in(dataset.labels()["row"].implode()).to_numpy()
+    if not anomalous.any():
+        raise InputError(f"{dataset.path}: no label names a row of the set")
+    ours = blind_scores(dataset, now=now, seed=seed, progress=progress)
+    contenders: Mapping[str, Vector] = {
+        "ours": ours["score"].to_numpy(),
+        "forest": plain_forest(X, X, seed),
+        "trivial": mean_clipped_z(X, X),
+        "random": np.random.default_rng(seed).random(len(X)),
+    }
+    judged = {name: {"ap": average_precision(anomalous, s)} for name, s in contenders.items()}
+    return {"rows": len(X), "anomalous": int(anomalous.sum())} | judged
 
 
 def table_text(result: dict[str, Any]) -> str:
     """The figures of one data set as a table for a terminal."""
-    head = (
-        f"{result['set']}: {result['events']} events, {result['entity_days']} entity-days, "
-        f"view {result['view']}\n"
-        f"{'false alerts per entity-day':<28}" + "".join(f"{b:>20}" for b in BUDGETS)
-    )
     by_name = {name: result[name] for name in ("ours", "forest", "trivial", "random")}
-    by_name |= {f"our {name} alone": at for name, at in result["arms"].items()}
-    rows = []
+    by_name |= {f"our {name} alone": at for name, at in result.get("arms", {}).items()}
+    columns = list(result["ours"])
+    head = f"{result['set']} ({result['layout']})"
+    if result["layout"] == "events":
+        head += f": {result['events']} events in {result['entity_days']} entity-days; "
+        head += "recall at false alerts per entity-day, median delay"
+    lines = [head, " " * 28 + "".join(f"{column:>20}" for column in columns)]
     for name, at in by_name.items():
-        cells = []
-        for budget in BUDGETS:
-            found = at[f"recall@{budget}"]
-            delay = "-" if found["delay"] is None else f"{found['delay']:.1f} s"
-            cells.append(f"{found['recall']:>10.3f} {delay:>9}")
-        rows.append(f"{name:<28}" + "".join(cells))
-    return "\n".join([head, *rows])
+        lines.append(f"{name:<28}" + "".join(f"{_cell(at[column]):>20}" for column in columns))
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, dict):
+        return f"{value:.3f}"
+    delay = "-" if value["delay"] is None else f"{value['delay']:.1f} s"
+    return f"{value['recall']:.3f} {delay:>9}"

@@ -14,6 +14,7 @@ import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.catalogue import STREAMS
 from features.refusal import StreamError
 from features.stream import Stream
 
@@ -101,7 +102,7 @@ def read_events(
             if refused_to is None:
                 checked.refused.raise_first()
         except StreamError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}{_looks_like(stream, table)}") from error
         position += len(table)
         parts.append(checked.events)
         counts.update(checked.refused.counts)
@@ -112,6 +113,15 @@ def read_events(
     if refused and refused_to is not None:
         write_parquet(pl.concat(refused, how="diagonal_relaxed"), refused_to)
     return pl.concat(parts), counts
+
+
+def _looks_like(stream: Stream, table: pl.DataFrame) -> str:
+    """The name of another stream that the columns would fit, as the end of a sentence."""
+    for other in STREAMS.values():
+        needed = {c.name for c in other.columns if c.required and c.name != other.id}
+        if other is not stream and needed <= set(table.columns):
+            return f"; it looks like {other.name}"
+    return ""
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
