@@ -6,7 +6,7 @@ import numpy as np
 
 from models.detector import Matrix, Vector
 
-__all__ = ["cauchy_combination"]
+__all__ = ["cauchy_combination", "cauchy_terms"]
 
 
 def cauchy_combination(p: Matrix, weights: Vector) -> Vector:
@@ -31,13 +31,22 @@ def cauchy_combination(p: Matrix, weights: Vector) -> Vector:
     >>> cauchy_combination(p, np.array([0.8, 0.2]))
     array([1.25e-06, 5.00e-06, 5.00e-01])
     """
-    # Below 1e-15 the tangent is 1 / (pi p) to the last digit, and 0.5 - p has lost p. A p of 1
-    # would alone outweigh every other arm: no arm may say more than that nothing is unusual.
-    safe = np.minimum(p, 0.99)
-    tangent = np.where(safe < 1e-15, 1 / (np.pi * safe), np.tan((0.5 - safe) * np.pi))
-    mean = tangent @ weights
+    mean = cauchy_terms(p) @ weights
     combined = np.where(
         mean > 1e15, 1 / (np.pi * np.maximum(mean, 1)), 0.5 - np.arctan(mean) / np.pi
     )
     result: Vector = np.clip(combined, np.finfo(float).tiny, 1.0)
     return result
+
+
+def cauchy_terms(p: Matrix) -> Matrix:
+    """What each probability says on the scale of a Cauchy variable: above 0 where p < 0.5.
+
+    >>> cauchy_terms(np.array([[0.25, 0.5, 1e-6]])).round(2)
+    array([[1.0000000e+00, 0.0000000e+00, 3.1830989e+05]])
+    """
+    # Below 1e-15 the tangent is 1 / (pi p) to the last digit, and 0.5 - p has lost p. A p of 1
+    # would alone outweigh every other arm: no arm may say more than that nothing is unusual.
+    safe = np.minimum(p, 0.99)
+    terms: Matrix = np.where(safe < 1e-15, 1 / (np.pi * safe), np.tan((0.5 - safe) * np.pi))
+    return terms

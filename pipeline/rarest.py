@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from pipeline.scorer import EXPLAINED_PER_DAY
+from pipeline.words import how_rare
 
 __all__ = ["how_rare", "rarest"]
 
@@ -55,17 +56,3 @@ def rarest(scores: pl.DataFrame, *, most: int) -> pl.DataFrame:
         .drop("moment")
         .head(most)
     )
-
-
-def how_rare(per_day: float) -> str:
-    """A rate a day in words; what is rarer than a year's worth is not told apart in words.
-
-    >>> how_rare(0.025), how_rare(3.0), how_rare(1 / 800)
-    ('once in 40 days', '3 times a day', 'less than once a year')
-    """
-    if per_day >= 1.5:
-        return f"{per_day:.0f} times a day"
-    days = 1 / per_day
-    if days < 1.5:
-        return "once a day"
-    return f"once in {days:.0f} days" if days <= 365 else "less than once a year"

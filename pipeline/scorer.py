@@ -26,7 +26,7 @@ from models.isolation_forest import IsolationForest
 from models.persistence import ModelFileError, read_state, write_state
 from models.sample import Sample
 from models.surge import Surge
-from pipeline.reasons import reasons
+from pipeline.reasons import Evidence, Explanation
 
 __all__ = ["SCORES", "Arm", "Scorer"]
 
@@ -104,6 +104,7 @@ class Scorer:
         if view.main:
             self.arms.append(Arm(Surge(view.main), Calibration(seed=seed), SURGE_WEIGHT, True))
         self._weights = np.array([arm.weight for arm in self.arms])
+        self.explained: list[Explanation] = []
 
     @property
     def warm(self) -> bool:
@@ -120,13 +121,16 @@ class Scorer:
         steps = [self.step(windows[i : i + STEP]) for i in range(0, len(windows), STEP)]
         return pl.concat(steps) if steps else pl.DataFrame(schema=SCORES)
 
-    def step(self, windows: pl.DataFrame) -> pl.DataFrame:
+    def step(self, windows: pl.DataFrame, *, explain_below: float = 0.0) -> pl.DataFrame:
         """Score windows with what was learned before them, then learn them.
 
         Parameters
         ----------
         windows : polars.DataFrame
             Windows of the view, sorted by (start, entity), none before the last step's.
+        explain_below : float
+            Warm windows that normal life brings less often, 1/day, are explained in full, in
+            order, in ``explained``, until the next step.
 
         Returns
         -------
@@ -138,16 +142,20 @@ class Scorer:
         multiples = self._multiples(deviations)
         warm = self.warm
         by_arm = [arm.score(concern, multiples) for arm in self.arms]
-        p = cauchy_combination(
-            np.column_stack([column.to_numpy() for column in by_arm]), self._weights
-        )
+        p_by_arm = np.column_stack([column.to_numpy() for column in by_arm])
+        p = cauchy_combination(p_by_arm, self._weights)
         daily = windows["entity"].n_unique() * (DAY / self.view.every)
+        evidence = Evidence(
+            self.view, self.arms, self._weights, deviations, concern, multiples, p_by_arm, daily
+        )
+        rare = np.flatnonzero(warm & (p * daily < explain_below))
+        self.explained = evidence.explain(windows, rare, explain_below)
         scores = windows.select("entity", "start", "end").with_columns(
             pl.Series("score", -np.log10(p)),
             pl.Series("p", p),
             pl.Series("per_day", p * daily),
             pl.lit(warm).alias("warm"),
-            reasons(self.view, deviations, self._sign, p * daily < EXPLAINED_PER_DAY),
+            evidence.reasons(warm & (p * daily < EXPLAINED_PER_DAY)),
             *by_arm,
         )
         normal = p * daily >= UNLEARNED_PER_DAY

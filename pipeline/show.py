@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.demo import Demonstration
-from pipeline.rarest import how_rare
+from pipeline.words import how_rare
 
 __all__ = ["demonstration_json", "demonstration_text"]
 
+WIDTH = 110
 MACHINE = {"cpu_mean": "CPU {:.0f} %", "memory_mean": "memory {:.0f} %"}
 
 
@@ -32,7 +34,8 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def demonstration_text(shown: Demonstration) -> None:
     """Print the rarest moments as a table: who, when, how rare, and why."""
-    console = Console()
+    # A file or a pipe has no width of its own.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     table = Table(title="The rarest moments of the last two days", title_justify="left")
     for name in ("entity", "when (UTC)", "how rare", "what: actual against expected", "truth"):
         table.add_column(name, overflow="fold")
@@ -41,12 +44,13 @@ def demonstration_text(shown: Demonstration) -> None:
             row["entity"],
             f"{row['start']:%a %d %H:%M:%S}\nto {row['end']:%H:%M:%S}",
             how_rare(row["per_day"]),
-            "\n".join(row["reasons"]),
+            "\n".join(f"• {reason}" for reason in row["reasons"]),
             row["truth"] or "",
         )
     console.print(
         f"{shown.trades:,} made-up trades of five days became {shown.windows:,} windows of 5 s; "
         "three days were learned, two were scored.\n"
+        "Amounts are means per window over the last 45 s.\n"
     )
     console.print(table)
     for row in shown.truth.iter_rows(named=True):
