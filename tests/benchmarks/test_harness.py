@@ -55,6 +55,20 @@ def test_rows_a_second_count_the_rows_of_a_call(clock: Clock) -> None:
     assert result["ratio"] == pytest.approx(4.0)
 
 
+def test_a_time_is_that_of_one_of_the_things_a_call_handles(clock: Clock) -> None:
+    ours, peer = clock.takes("ours", 0.5), clock.takes("peer", 2.0)
+    result = harness.compare("x", ours, peer, "peer", "ms/push", 0.0, rows=100)
+    assert (result["ours"], result["peer"]) == (pytest.approx(5.0), pytest.approx(20.0))
+    assert result["ratio"] == pytest.approx(4.0)
+
+
+def test_a_peer_that_handles_fewer_is_scaled_to_the_same_unit(clock: Clock) -> None:
+    ours, peer = clock.takes("ours", 0.5), clock.takes("peer", 2.0)
+    result = harness.compare("x", ours, peer, "peer", "rows/s", 0.0, rows=100, peer_rows=10)
+    assert (result["ours"], result["peer"]) == (pytest.approx(200.0), pytest.approx(5.0))
+    assert result["ratio"] == pytest.approx(40.0)
+
+
 def test_ours_and_the_peer_take_turns(clock: Clock) -> None:
     ours, peer = clock.takes("ours", 1.0), clock.takes("peer", 1.0)
     harness.compare("x", ours, peer, "peer", "us/call", 0.0, repeats=5)
