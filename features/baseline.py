@@ -109,6 +109,12 @@ class Baseline:
         )
         return Deviations(recent, typical, z)
 
+    @property
+    def active(self) -> int:
+        """Entities with a window within the view's ``forget_after`` of the newest window."""
+        oldest = self._population_at[0] - self.view.forget_after // US
+        return int((self._at[: len(self._entities)] >= oldest).sum())
+
     def _numbers(self, names: pl.Series) -> NDArray[np.int64]:
         """The row of each entity in the arrays, which grow for new entities."""
         distinct = names.unique(maintain_order=True).to_list()

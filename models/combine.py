@@ -31,12 +31,9 @@ def cauchy_combination(p: Matrix, weights: Vector) -> Vector:
     >>> cauchy_combination(p, np.array([0.8, 0.2]))
     array([1.25e-06, 5.00e-06, 5.00e-01])
     """
-    mean = cauchy_terms(p) @ weights
-    combined = np.where(
-        mean > 1e15, 1 / (np.pi * np.maximum(mean, 1)), 0.5 - np.arctan(mean) / np.pi
-    )
-    result: Vector = np.clip(combined, np.finfo(float).tiny, 1.0)
-    return result
+    # The upper tail of a Cauchy variable, exact also where it is tiny.
+    combined: Vector = np.arctan2(1.0, cauchy_terms(p) @ weights) / np.pi
+    return np.maximum(combined, np.finfo(float).tiny)
 
 
 def cauchy_terms(p: Matrix) -> Matrix:

@@ -20,6 +20,7 @@ from models.half_space_trees import HalfSpaceTrees
 from models.isolation_forest import IsolationForest
 from models.kernels.attribution import depth_changes, expected_depth, expected_mass, mass_changes
 from models.kernels.forest import PerfectForest
+from models.nearest_normal import NearestNormal
 from models.surge import Surge
 
 __all__ = ["contributions", "evidence_shares", "feature_shares", "kept_share"]
@@ -54,6 +55,12 @@ def _of_surge(detector: Surge, X: Matrix) -> Matrix:
     X = as_matrix(X, detector.features)
     changes: Matrix = detector.terms(X) - detector.terms(np.ones_like(X))
     return changes
+
+
+@contributions.register
+def _of_nearest_normal(detector: NearestNormal, X: Matrix) -> Matrix:
+    """The squares each distance is made of; the sum is the score, as a reference row scores 0."""
+    return detector.terms(as_matrix(X, detector.features))
 
 
 @contributions.register

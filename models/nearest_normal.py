@@ -144,6 +144,22 @@ class NearestNormal(OnlineDetector):
     def _score(self, X: Matrix) -> Vector:
         return self._distance(self._scale(X))
 
+    def terms(self, X: Matrix) -> Matrix:
+        """What each feature adds to the score, shape (n, d), at least 0: rows sum to the score.
+
+        A distance is shared out by the squares it is made of.
+        """
+        scaled = self._scale(X).astype(np.float64)
+        nearest = min(self.nearest, self._rows.shape[1])
+        terms = np.zeros(scaled.shape)
+        for i, row in enumerate(scaled):
+            squared = (row[:, None] - self._rows) ** 2
+            total = squared.sum(axis=0)
+            # Reference rows that are equal to this one add nothing.
+            near = [j for j in np.argsort(total, kind="stable")[:nearest] if total[j] > 0]
+            terms[i] = (squared[:, near] / np.sqrt(total[near])).sum(axis=1)
+        return terms / nearest / np.sqrt(len(self.features))
+
     def state(self) -> State:
         return {
             "features": list(self.features),

@@ -62,7 +62,7 @@ def demonstrate(
     Parameters
     ----------
     home : Path
-        Gets ``lake`` and ``models``.
+        Gets ``seed-<seed>`` with ``lake`` and ``models``.
     seed : int
         Of the session and the models.
     clock : callable
@@ -70,6 +70,8 @@ def demonstrate(
     progress : callable
         Told the step at work and its share done, 0 to 1.
     """
+    # A session of another seed is another market: it has its own lake.
+    home = home / f"seed-{seed}"
     view, lake = SYMBOL_5S, Lake(home / "lake")
     machine = _Machine(clock)
     progress("making up five days of an exchange", 0.0)

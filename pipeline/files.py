@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections import Counter
@@ -18,7 +19,7 @@ from features.catalogue import STREAMS
 from features.refusal import StreamError
 from features.stream import Stream
 
-__all__ = ["InputError", "read_events", "read_table", "write_parquet"]
+__all__ = ["InputError", "digest", "read_events", "read_table", "write_parquet"]
 
 
 class InputError(ValueError):
@@ -110,9 +111,31 @@ def read_events(
             # Files may give one column different types; as text every value is kept.
             rows = checked.refused.rows.with_columns((~TEXTLESS).cast(pl.String, strict=False))
             refused.append(rows.with_columns(pl.lit(str(path)).alias("file")))
+    events = pl.concat(parts)
+    if len(parts) > 1:
+        first = events.select(pl.struct(stream.key).is_first_distinct()).to_series()
+        again = events.filter(~first)
+        if len(again) and refused_to is None:
+            named = " ".join(str(value) for value in again.select(stream.key).row(0))
+            raise InputError(f"stream {stream.name}: {named} is in more than one file")
+        if len(again):
+            events = events.filter(first)
+            counts["duplicate_id"] += len(again)
+            texts = again.select(pl.all().cast(pl.String))
+            why = {"reason": pl.lit("duplicate_id"), "column": pl.lit(stream.id)}
+            refused.append(texts.with_columns(**why))
     if refused and refused_to is not None:
         write_parquet(pl.concat(refused, how="diagonal_relaxed"), refused_to)
-    return pl.concat(parts), counts
+    return events, counts
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """SHA-256 over the contents of files, in hexadecimal: the same files have the same."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 def _looks_like(stream: Stream, table: pl.DataFrame) -> str:

@@ -7,7 +7,7 @@ there is, so a score never depends on anything later than its window.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from features.view import FeatureView
 from models.calibration import Calibration
 from models.combine import cauchy_combination
 from models.detector import Detector, OnlineDetector, State, StateError, state_value
+from models.guard import Guard
 from models.half_space_trees import HalfSpaceTrees
 from models.isolation_forest import IsolationForest
+from models.nearest_normal import NearestNormal
 from models.persistence import ModelFileError, read_state, write_state
 from models.sample import Sample
 from models.surge import Surge
@@ -48,10 +50,15 @@ FIRST_FIT = 2_000
 HISTORY = 10_000
 MEMORY = 2_000_000
 # The share of the false alarms that goes to the arm that alone finds most (docs/detection.md).
-SURGE_WEIGHT = 0.98
-UNLEARNED_PER_DAY = 0.1
+CHIEF_WEIGHT = 0.98
+# Normal life brings no more of what the arms flag, in windows a day and as a share of all: these
+# teach nothing. The share keeps a view with few windows from flagging most of them.
+FLAGGED_PER_DAY, FLAGGED_SHARE = 24.0, 0.005
+MARGIN = timedelta(minutes=10)
 EXPLAINED_PER_DAY = 24.0
 DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -96,14 +103,17 @@ class Scorer:
         self.next_fit = FIRST_FIT
         self._main = [view.names.index(name) for name in view.main]
         self._sign = np.array([_SIGNS[f.direction] for f in view.features])
-        forests = 0.5 * (1 - SURGE_WEIGHT) if view.main else 0.5
+        # The arm that tells far from further: amounts where the view names its main ones, else
+        # the distance to what was normal.
+        chief: Detector = Surge(view.main) if view.main else NearestNormal(view.names)
         self.arms = [
-            Arm(kind(view.names), Calibration(bounded=True, seed=seed), forests)
+            Arm(kind(view.names), Calibration(bounded=True, seed=seed), 0.5 * (1 - CHIEF_WEIGHT))
             for kind in (IsolationForest, HalfSpaceTrees)
         ]
-        if view.main:
-            self.arms.append(Arm(Surge(view.main), Calibration(seed=seed), SURGE_WEIGHT, True))
+        self.arms.append(Arm(chief, Calibration(seed=seed), CHIEF_WEIGHT, bool(view.main)))
         self._weights = np.array([arm.weight for arm in self.arms])
+        width = len(view.names) + len(self.arms)
+        self.guard = Guard(width, seed=seed, margin=MARGIN // MICROSECOND)
         self.explained: list[Explanation] = []
 
     @property
@@ -144,7 +154,9 @@ class Scorer:
         by_arm = [arm.score(concern, multiples) for arm in self.arms]
         p_by_arm = np.column_stack([column.to_numpy() for column in by_arm])
         p = cauchy_combination(p_by_arm, self._weights)
-        daily = windows["entity"].n_unique() * (DAY / self.view.every)
+        # Before any arm can judge nothing is known, and nothing is called rare.
+        p[(p_by_arm == 1.0).all(axis=1)] = 1.0
+        daily = self.baseline.active * (DAY / self.view.every)
         evidence = Evidence(
             self.view, self.arms, self._weights, deviations, concern, multiples, p_by_arm, daily
         )
@@ -158,9 +170,33 @@ class Scorer:
             evidence.reasons(warm & (p * daily < EXPLAINED_PER_DAY)),
             *by_arm,
         )
-        normal = p * daily >= UNLEARNED_PER_DAY
-        self._learn(concern, normal)
+        share = min(FLAGGED_PER_DAY / daily, FLAGGED_SHARE) if len(windows) else 0.0
+        # The share is divided among the arms, so that together they flag no more.
+        flagged = p_by_arm.min(axis=1) < share / len(self.arms)
+        raws = [arm.raw if arm.detector.warm else np.full(len(windows), np.nan) for arm in self.arms]
+        entity, end = windows["entity"].to_list(), windows["end"].to_physical().to_numpy()
+        rows = np.column_stack([concern, *raws])
+        self._learn(self.guard.admit(np.array(entity, np.str_), end, flagged, rows, share=share))
         return scores
+
+    def hold(self, entity: str, since: datetime) -> None:
+        """Learn nothing from an entity's windows until its incident, begun at ``since``, is judged.
+
+        This reaches back to 10 minutes before ``since``, if it is told within that time. What was
+        learned earlier goes with a rollback to an older file alone, and so does what the baseline
+        takes from every window, flagged or not, held or not, though never as more than 4 spreads.
+        """
+        self.guard.hold(entity, (since - EPOCH) // MICROSECOND)
+
+    def judge(self, entity: str, *, real: bool) -> None:
+        """Close the incident of an entity: throw its windows away if real, else learn them all.
+
+        Raises
+        ------
+        KeyError
+            No incident of the entity is open.
+        """
+        self._learn(self.guard.judge(entity, real=real))
 
     def save(self, path: Path) -> None:
         """Write all that was learned to one file, whole or not at all.
@@ -173,6 +209,7 @@ class Scorer:
         parts: dict[str, State] = {
             "baseline": self.baseline.state(),
             "history": {"rows": self.history.rows.copy(), "seen": self.history.seen},
+            "guard": self.guard.state(),
         }
         for arm in self.arms:
             parts[f"{arm.detector.name}/detector"] = arm.detector.state()
@@ -210,6 +247,7 @@ class Scorer:
             new.next_fit = state_value(state, "next_fit", int)
             new.baseline = Baseline.from_state(view, _part(state, "baseline"))
             new.history.restore(_part(state, "history"))
+            new.guard.restore(_part(state, "guard"))
             for arm in new.arms:
                 part = f"{arm.detector.name}/detector"
                 arm.detector = arm.detector.from_state(_part(state, part))
@@ -219,14 +257,15 @@ class Scorer:
             raise ModelFileError(f"{path} holds no valid model: {error}") from error
         return new
 
-    def _learn(self, concern: NDArray[np.float64], normal: NDArray[np.bool_]) -> None:
-        """What is too rare to be normal teaches nothing."""
-        for arm in self.arms:
+    def _learn(self, rows: NDArray[np.float64]) -> None:
+        """Learn rows that the guard lets go: what the arms saw, and each arm's raw score of it."""
+        concern = np.ascontiguousarray(rows[:, : len(self.view.names)])
+        for arm, raw in zip(self.arms, rows[:, len(self.view.names) :].T, strict=True):
             if arm.detector.warm:
-                arm.calibration.learn(arm.raw[normal])
+                arm.calibration.learn(raw[np.isfinite(raw)])
             if isinstance(arm.detector, OnlineDetector) and arm.detector.warm:
-                arm.detector.learn(concern[normal])
-        self.history.add(concern[normal])
+                arm.detector.learn(concern)
+        self.history.add(concern)
         if self.history.seen >= self.next_fit:
             self._fit()
             self.next_fit = 2 * self.history.seen
@@ -234,12 +273,16 @@ class Scorer:
     def _fit(self) -> None:
         """Fit the batch arms anew, and start the online arms once, from a sample of the past."""
         X = self.history.rows
-        for arm in self.arms:
+        for number, arm in enumerate(self.arms):
             if arm.multiples or (isinstance(arm.detector, OnlineDetector) and arm.detector.warm):
                 continue
             arm.detector.fit(X, seed=self.seed)
+            # The scores that wait are another forest's.
+            self.guard.blank(len(self.view.names) + number)
             arm.calibration = Calibration(bounded=arm.calibration.bounded, seed=self.seed)
-            if arm.detector.warm:
+            if isinstance(arm.detector, NearestNormal):
+                arm.calibration.learn(arm.detector.usual)
+            elif arm.detector.warm:
                 arm.calibration.learn(arm.detector.score(X))
 
     def _concern(self, deviations: Deviations) -> NDArray[np.float64]:

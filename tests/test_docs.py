@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def faults(root: Path) -> list[str]:
 def test_docs_and_code_say_the_same() -> None:
     found = faults(ROOT)
     assert not found, "\n".join(found)
+
+
+def test_the_pages_written_from_the_code_are_current() -> None:
+    written = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
+    for page, write in written.items():
+        stale = (ROOT / "docs" / page).read_text(encoding="utf-8") != write()
+        assert not stale, f"docs/{page} is not what the code says now; run `make docs`"
 
 
 def test_the_front_door_has_commands() -> None:
