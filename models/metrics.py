@@ -22,13 +22,15 @@ class Recall:
 
     ``recall`` is the share of events seen, ``delay`` the median seconds from an event's start
     to the end of the first alerting window (None when nothing is seen), ``threshold`` the
-    lowest score that alerts (None when none may), ``false_alerts`` how many alerts saw no event.
+    lowest score that alerts (None when none may), ``false_alerts`` how many alerts saw no event,
+    ``mean_delay`` the mean where ``delay`` is the median.
     """
 
     recall: float
     delay: float | None
     threshold: float | None
     false_alerts: int
+    mean_delay: float | None = None
 
 
 def event_recall(
@@ -100,6 +102,7 @@ def event_recall(
             float(np.median(delays)) if delays else None,
             float(threshold),
             alerts.false,
+            float(np.mean(delays)) if delays else None,
         )
     return found + [current] * (len(allowed) - len(found))
 

@@ -171,6 +171,8 @@ class Dataset:
         names = "row" if self.layout == "rows" else "entity, start and end"
         try:
             labels = pl.read_csv(path, infer_schema=False)
+            if "anomaly" in labels.columns:
+                labels = labels.filter(pl.col("anomaly").cast(pl.Float64) != 0)
             if self.layout == "rows":
                 return labels.select(pl.col("row").cast(pl.Int64))
             time = pl.col("start", "end").str.to_datetime("%+", time_unit="us", time_zone="UTC")

@@ -145,15 +145,17 @@ def table_text(result: dict[str, Any]) -> str:
     head = f"{result['set']} ({result['layout']})"
     if result["layout"] == "events":
         head += f": {result['events']} events in {result['entity_days']} entity-days; "
-        head += "recall at false alerts per entity-day, median delay"
-    lines = [head, " " * 28 + "".join(f"{column:>20}" for column in columns)]
+        head += "recall at false alerts per entity-day, median / mean delay"
+    lines = [head, " " * 28 + "".join(f"{column:>22}" for column in columns)]
     for name, at in by_name.items():
-        lines.append(f"{name:<28}" + "".join(f"{_cell(at[column]):>20}" for column in columns))
+        lines.append(f"{name:<28}" + "".join(f"{_cell(at[column]):>22}" for column in columns))
     return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:
     if not isinstance(value, dict):
         return f"{value:.3f}"
-    delay = "-" if value["delay"] is None else f"{value['delay']:.1f} s"
-    return f"{value['recall']:.3f} {delay:>9}"
+    if value["delay"] is None:
+        return f"{value['recall']:.3f} {'-':>13}"
+    delays = f"{value['delay']:.1f} / {value['mean_delay']:.1f} s"
+    return f"{value['recall']:.3f} {delays:>13}"

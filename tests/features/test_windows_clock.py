@@ -12,7 +12,6 @@ import pytest
 from features.trading import SYMBOL_5S
 from features.windows import Closed, Windower, WindowerState
 
-Assert = Callable[[pl.DataFrame, pl.DataFrame], None]
 Make = Callable[[list[dict[str, object]]], pl.DataFrame]
 
 

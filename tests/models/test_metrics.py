@@ -53,7 +53,8 @@ def at_threshold(
         if (seen := [end - start for end in ends[entity] if 0 < end - start <= 180])
     ]
     share = len(delays) / len(events) if events else 0.0
-    return Recall(share, float(np.median(delays)) if delays else None, threshold, false)
+    median, mean = (float(f(delays)) if delays else None for f in (np.median, np.mean))
+    return Recall(share, median, threshold, false, mean)
 
 
 def by_definition(
@@ -162,7 +163,7 @@ def test_windows_of_one_score_alert_together_or_not_at_all() -> None:
     windows: list[Window] = [(0, 100.0, 1.0), (1, 100.0, 1.0), (2, 100.0, 1.0)]
     found = only(windows, [(0, 50.0)], 1)
     assert found == Recall(0.0, None, None, 0)
-    assert only(windows, [(0, 50.0)], 2) == Recall(1.0, 50.0, 1.0, 2)
+    assert only(windows, [(0, 50.0)], 2) == Recall(1.0, 50.0, 1.0, 2, 50.0)
 
 
 def test_without_events_nothing_is_recalled_and_every_alert_is_false() -> None:

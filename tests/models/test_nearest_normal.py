@@ -24,7 +24,7 @@ def some(n: int, seed: int = 0) -> Matrix:
 
 
 def fitted(n: int = 600, **parameters: int) -> NearestNormal:
-    return NearestNormal(FEATURES, **parameters).fit(some(n), seed=3)  # type: ignore[arg-type]
+    return NearestNormal(FEATURES, **parameters).fit(some(n), seed=3)
 
 
 def assert_same_state(one: State, other: State) -> None:

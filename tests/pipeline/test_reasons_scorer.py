@@ -12,7 +12,7 @@ from features.trading import SYMBOL_5S
 from pipeline.scorer import Scorer
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-STEP = 2_500
+STEP = 2_700
 
 
 def made_up(rows: int) -> pl.DataFrame:

@@ -147,19 +147,6 @@ def test_only_what_is_rarer_than_once_an_hour_is_explained(scores: pl.DataFrame)
     assert explained["warm"].all()
 
 
-def test_what_is_too_rare_teaches_nothing(windows: pl.DataFrame) -> None:
-    scorer = Scorer(SYMBOL_5S)
-    stepped(scorer, windows[: 4 * STEP])
-    before = scorer.history.seen
-    learned = [arm.calibration.sample.seen for arm in scorer.arms]
-    step = scorer.step(windows[4 * STEP :])
-    rare = int((step["per_day"] < 0.1).sum())
-    assert rare >= len(FELT)
-    assert scorer.history.seen - before == STEP - rare
-    for arm, earlier in zip(scorer.arms, learned, strict=True):
-        assert arm.calibration.sample.seen - earlier == STEP - rare
-
-
 def test_an_empty_step_changes_nothing(windows: pl.DataFrame, scores: pl.DataFrame) -> None:
     scorer = Scorer(SYMBOL_5S)
     parts = []
