@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +16,10 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="tocsin",
     help="Watches a crypto trading platform, says how rare each moment is, and why.",
-    epilog="Exit codes: 0 done, 1 something is broken (doctor), 2 the input cannot be used.",
+    epilog="Exit codes: 0 done, 1 something is broken, 2 the input cannot be used, "
+    "3 nothing was due (retrain), 4 another run holds the lock.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -33,8 +33,24 @@ Home = Annotated[
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all that is random.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 Time = Annotated[datetime | None, typer.Option(help="A time in UTC, such as 2026-01-31T12:00:00.")]
+Views = Annotated[list[str] | None, typer.Argument(help="By default all views in the lake.")]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(envvar="MLFLOW_TRACKING_URI", help="By default a database in the home folder."),
+]
+Every = Annotated[float, typer.Option(min=0, help="Hours after which a model is to be replaced.")]
+Incidents = Annotated[
+    Path | None, typer.Option(help="CSV of entity, start, end: not learned, but to be found.")
+]
+Budget = Annotated[float, typer.Option(min=0.001, help="Alerts a day of each view.")]
 
-HOME = Path(".tocsin")
+Scores = Annotated[Path, typer.Option(help="Parquet file to write.")]
+Sets = Annotated[list[Path], typer.Argument(help="Labelled data sets.")]
+Out = Annotated[Path, typer.Option(help="Folder for report.html, report.md and results.json.")]
+Timed = Annotated[bool, typer.Option("--timed", help="Add time and memory; they never repeat.")]
+
+HOME, REPORT = Path(".tocsin"), Path(".tocsin/report")
+_now = partial(datetime.now, UTC)
 
 
 @app.command()
@@ -53,7 +69,8 @@ def windows(
 ) -> None:
     """Turn files of events into windows of a view."""
     from features.silence import batch_windows
-    from pipeline.files import read_events, write_parquet
+    from pipeline.console import windows_text
+    from pipeline.files import digest, read_events, write_parquet
     from pipeline.lake import Lake
 
     chosen = _view(view)
@@ -62,10 +79,11 @@ def windows(
     if out is not None:
         write_parquet(table, out)
     else:
-        Lake(home / "lake").append(chosen.name, table)
-    where = str(out if out is not None else home / "lake")
+        # The same files again are the same append, which the lake takes once.
+        Lake(home / "lake").append(chosen.name, table, transaction=(f"files-{digest(files)}", 1))
     given: dict[str, Any] = {"view": chosen.name, "events": len(events), "refused": dict(counts)}
-    _answer(given | {"windows": len(table), "out": where}, as_json, _windows_text)
+    given |= {"windows": len(table), "out": str(out or home / "lake")}
+    _answer(given, as_json, windows_text)
 
 
 @app.command()
@@ -75,67 +93,144 @@ def train(
     until: Time = None,
     seed: Seed = 0,
     home: Home = HOME,
+    mlflow: Mlflow = None,
     as_json: Json = False,
 ) -> None:
-    """Learn what is normal for a view from its windows in the lake."""
-    from pipeline import train as training
-    from pipeline.lake import Lake
+    """Learn what is normal for a view from its windows in the lake, and register the model."""
+    from pipeline.outcome import exit_code, train_json, train_text
+    from pipeline.retrain import Retraining
 
-    chosen = _view(view)
-    path = training.model_path(home, chosen)
+    chosen, retraining, times = _view(view), Retraining.of(home, mlflow, seed=seed), (since, until)
     with _progress() as tell:
-        scorer = training.train(
-            chosen,
-            Lake(home / "lake"),
-            path,
-            since=_utc(since),
-            until=_utc(until),
-            seed=seed,
-            progress=lambda share: tell("learning", share),
-        )
-    given = {"view": chosen.name, "windows": scorer.history.seen, "warm": scorer.warm}
-    _answer(given | {"model": str(path)}, as_json, _train_text)
+        step = partial(tell, "learning")
+        learned = retraining.train(chosen, *map(_utc, times), now=_now(), progress=step)
+    _answer(train_json(chosen, home, *learned), as_json, train_text)
+    raise typer.Exit(0 if learned[1].what == "unchanged" else exit_code([learned[1]]))
 
 
 @app.command()
-def score(
-    dataset: Folder,
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+def retrain(
+    views: Views = None,
+    due: Annotated[bool, typer.Option("--due", help="Only where a new model is due.")] = False,
+    every: Every = 24.0,
+    incidents: Incidents = None,
+    budget: Budget = 1.0,
     seed: Seed = 0,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
     as_json: Json = False,
 ) -> None:
+    """Train challengers and promote those that are in nothing worse than the champion."""
+    from pipeline.outcome import exit_code, outcomes_text
+    from pipeline.retrain import Retraining
+
+    chosen = [_view(name) for name in views or []]
+    retraining = Retraining.of(home, mlflow, every, incidents, budget, seed)
+    with _progress() as tell:
+        outcomes = retraining.run_all(chosen, clock=_now, due_only=due, progress=tell)
+    _answer([vars(outcome) for outcome in outcomes], as_json, outcomes_text)
+    raise typer.Exit(exit_code(outcomes))
+
+
+@app.command()
+def schedule(
+    views: Views = None,
+    interval: Annotated[float, typer.Option(min=0.001, help="Hours between two looks.")] = 1.0,
+    every: Every = 24.0,
+    incidents: Incidents = None,
+    budget: Budget = 1.0,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
+    as_json: Json = False,
+) -> None:
+    """Run `tocsin retrain --due` now and at each interval, until it is stopped."""
+    from pipeline.outcome import outcomes_text
+    from pipeline.retrain import Retraining
+    from pipeline.schedule import scheduler, serve
+
+    chosen = [_view(name) for name in views or []]
+
+    def command() -> None:
+        retraining = Retraining.of(home, mlflow, every, incidents, budget)
+        outcomes = retraining.run_all(chosen, clock=_now, due_only=True)
+        _answer([vars(outcome) for outcome in outcomes], as_json, outcomes_text)
+
+    serve(scheduler(command, every=timedelta(hours=interval), now=_now()))
+
+
+@app.command()
+def models(
+    views: Views = None, home: Home = HOME, mlflow: Mlflow = None, as_json: Json = False
+) -> None:
+    """Say which model serves each view and in which state, and who changed it when and why."""
+    from pipeline.enlist import open_registry
+    from pipeline.lake import Lake
+    from pipeline.outcome import inventory, inventory_text
+
+    registry = open_registry(home, mlflow)
+    chosen = [_view(name) for name in views or Lake(home / "lake").views()]
+    _answer([inventory(view, registry, home) for view in chosen], as_json, inventory_text)
+
+
+@app.command()
+def rollback(
+    view: View,
+    why: Annotated[str, typer.Option(help="For the audit trail.")],
+    to: Annotated[int | None, typer.Option(help="A version; by default the one before.")] = None,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier model the champion again."""
+    from pipeline.champion import rollback as roll_back
+    from pipeline.enlist import exclusive, open_registry, user
+    from pipeline.outcome import inventory, inventory_text
+
+    chosen, registry = _view(view), open_registry(home, mlflow)
+    with exclusive(home, chosen):
+        roll_back(chosen, registry, home, who=user(), now=_now(), why=why, to=to)
+    _answer([inventory(chosen, registry, home)], as_json, inventory_text)
+
+
+@app.command()
+def score(dataset: Folder, out: Scores, seed: Seed = 0, as_json: Json = False) -> None:
     """Score a data set blind: each window by what came before it, labels unread."""
-    from pipeline.dataset import COLUMNS, Dataset, score_dataset
+    from pipeline.dataset import Dataset, blind_scores
     from pipeline.files import write_parquet
 
     chosen = Dataset.open(dataset)
     with _progress() as tell:
-        tell("reading", 0.0)
-        table = chosen.windows(now=_now())
-        scores = score_dataset(chosen, table, seed=seed, progress=lambda s: tell("scoring", s))
-    write_parquet(scores.select(COLUMNS), out)
-    given = {"set": chosen.name, "view": chosen.view.name, "windows": len(scores), "out": str(out)}
-    _answer(given, as_json, lambda g: f"{g['windows']:,} windows scored, in {g['out']}")
+        scores = blind_scores(chosen, now=_now(), seed=seed, progress=partial(tell, "scoring"))
+    write_parquet(scores, out)
+    given = {"set": chosen.name, "layout": chosen.layout, "scored": len(scores), "out": str(out)}
+    _answer(given, as_json, lambda g: f"{g['scored']:,} scored, in {g['out']}")
 
 
 @app.command()
-def evaluate(
-    datasets: Annotated[list[Path], typer.Argument(help="Labelled data sets.")],
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+def evaluate(datasets: Sets, seed: Seed = 0, as_json: Json = False) -> None:
     """Judge the scores on labelled data sets, beside a plain forest, a trivial score and chance."""
     from pipeline.dataset import Dataset
     from pipeline.evaluate import evaluate as judge
+    from pipeline.evaluate import table_text
 
     chosen = [Dataset.open(path) for path in datasets]
-    results = []
     with _progress() as tell:
-        for dataset in chosen:
-            step = partial(tell, dataset.name)
-            step(0.0)
-            results.append(judge(dataset, now=_now(), seed=seed, progress=step))
-    _answer(results, as_json, _evaluate_text)
+        results = [judge(d, now=_now(), seed=seed, progress=partial(tell, d.name)) for d in chosen]
+    _answer(results, as_json, lambda rows: "\n\n".join(map(table_text, rows)))
+
+
+@app.command()
+def report(
+    datasets: Sets, out: Out = REPORT, timed: Timed = False, seed: Seed = 0, as_json: Json = False
+) -> None:
+    """Write one page that says how good the scores are on labelled data sets, and what to do."""
+    from pipeline.report.build import build_report, installed, spent, write_report
+
+    meter, versions = (spent if timed else None), installed()
+    with _progress() as tell:
+        built = build_report(datasets, _now(), seed, versions, progress=tell, meter=meter)
+    files = ", ".join(map(str, write_report(built, out)))
+    _answer(built.fields(), as_json, lambda given: f"{given['verdict']['headline']}\n{files}")
 
 
 @app.command()
@@ -156,48 +251,18 @@ def demo(seed: Seed = 0, home: Home = HOME / "demo", as_json: Json = False) -> N
 @app.command()
 def doctor(home: Home = HOME, as_json: Json = False) -> None:
     """Say what is configured, reachable, behind or missing."""
-    from dataclasses import asdict
-
     from pipeline.doctor import examine
 
-    findings = [asdict(finding) for finding in examine(home, now=_now())]
-    _answer(
-        findings,
-        as_json,
-        lambda rows: "\n".join(f"{r['state']:<7}{r['what']:<32}{r['detail']}" for r in rows),
-    )
-    if any(finding["state"] == "broken" for finding in findings):
-        raise typer.Exit(1)
-
-
-def _windows_text(given: dict[str, Any]) -> str:
-    lost = f", {Counter(given['refused']).total():,} refused" if given["refused"] else ""
-    return f"{given['events']:,} events{lost} -> {given['windows']:,} windows in {given['out']}"
-
-
-def _train_text(given: dict[str, Any]) -> str:
-    state = "warm" if given["warm"] else "cold: it needs more history to say how rare a window is"
-    return f"{given['view']}: learned {given['windows']:,} windows, {state}; in {given['model']}"
-
-
-def _evaluate_text(results: list[dict[str, Any]]) -> str:
-    from pipeline.evaluate import table_text
-
-    return "\n\n".join(table_text(result) for result in results)
+    findings = [vars(finding) for finding in examine(home, now=_now())]
+    row = "{state:<7}{what:<32}{detail}".format_map
+    _answer(findings, as_json, lambda rows: "\n".join(map(row, rows)))
+    raise typer.Exit(int(any(finding["state"] == "broken" for finding in findings)))
 
 
 def _view(name: str) -> Any:
-    from features.catalogue import view
-    from pipeline.files import InputError
+    from pipeline.console import named
 
-    try:
-        return view(name)
-    except KeyError as error:
-        raise InputError(error.args[0]) from error
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    return named(name)
 
 
 def _utc(time: datetime | None) -> datetime | None:
@@ -205,42 +270,28 @@ def _utc(time: datetime | None) -> datetime | None:
 
 
 def _answer(given: Any, as_json: bool, text: Callable[[Any], str]) -> None:
-    if as_json:
-        import json
+    from pipeline.console import answer
 
-        print(json.dumps(given, indent=2, allow_nan=False))
-    else:
-        print(text(given))
+    answer(given, as_json, text)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda step, share: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _progress() -> Any:
+    from pipeline.console import progress
 
-    columns = (TextColumn("{task.description:<36}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda step, share: bar.update(task, description=step, completed=share)
+    return progress()
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Run the command line; a user's mistake is one line on stderr and an exit code."""
     try:
         app()
     except Exception as error:
-        from models.persistence import ModelFileError
-        from pipeline.files import InputError
-        from pipeline.lake import LakeError
+        from pipeline.console import error_code
 
-        if not isinstance(error, InputError | LakeError | ModelFileError):
+        if (code := error_code(error)) is None:
             raise
         print(f"tocsin: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ def view_section(views: list[FeatureView]) -> str:
 
 def views_page() -> str:
     """Every stream with its views and their features."""
-    parts = ["# Streams and views", "Written by `make docs` from the code; a test keeps it current."]
+    parts = [
+        "# Streams and views",
+        "Written by `make docs` from the code; a test keeps it current.",
+    ]
     for stream in STREAMS.values():
         parts.append(stream_section(stream))
         groups: dict[tuple[str, ...], list[FeatureView]] = {}

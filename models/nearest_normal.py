@@ -151,14 +151,15 @@ class NearestNormal(OnlineDetector):
         """
         scaled = self._scale(X).astype(np.float64)
         nearest = min(self.nearest, self._rows.shape[1])
-        terms = np.zeros(scaled.shape)
+        terms: Matrix = np.zeros(scaled.shape)
         for i, row in enumerate(scaled):
             squared = (row[:, None] - self._rows) ** 2
             total = squared.sum(axis=0)
             # Reference rows that are equal to this one add nothing.
             near = [j for j in np.argsort(total, kind="stable")[:nearest] if total[j] > 0]
             terms[i] = (squared[:, near] / np.sqrt(total[near])).sum(axis=1)
-        return terms / nearest / np.sqrt(len(self.features))
+        terms /= nearest * np.sqrt(len(self.features))
+        return terms
 
     def state(self) -> State:
         return {

@@ -19,7 +19,7 @@ from pipeline.counterfactual import Counterfactual, counterfactual
 from pipeline.words import comparison, label
 
 if TYPE_CHECKING:
-    from pipeline.scorer import Arm
+    from pipeline.arm import Arm
 
 __all__ = ["Evidence", "Explanation", "Reason"]
 

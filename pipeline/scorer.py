@@ -6,7 +6,6 @@ there is, so a score never depends on anything later than its window.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from features.stream import TIME
 from features.view import FeatureView
 from models.calibration import Calibration
 from models.combine import cauchy_combination
-from models.detector import Detector, OnlineDetector, State, StateError, state_value
+from models.detector import Detector, State, StateError, state_value
 from models.guard import Guard
 from models.half_space_trees import HalfSpaceTrees
 from models.isolation_forest import IsolationForest
@@ -28,9 +27,10 @@ from models.nearest_normal import NearestNormal
 from models.persistence import ModelFileError, read_state, write_state
 from models.sample import Sample
 from models.surge import Surge
+from pipeline.arm import Arm
 from pipeline.reasons import Evidence, Explanation
 
-__all__ = ["SCORES", "Arm", "Scorer"]
+__all__ = ["SCORES", "Scorer"]
 
 SCORES = {
     "entity": pl.String(),
@@ -59,29 +59,6 @@ EXPLAINED_PER_DAY = 24.0
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Arm:
-    """A detector, the calibration of its scores, its share of the false alarms, its input.
-
-    ``multiples`` says which of the two matrices the detector sees: the main features as
-    multiples of what is typical, or every feature's deviation on its side of concern.
-    """
-
-    detector: Detector
-    calibration: Calibration
-    weight: float
-    multiples: bool = False
-
-    def score(self, concern: NDArray[np.float64], multiples: NDArray[np.float64]) -> pl.Series:
-        """Tail probability of each row; 1 while the detector is cold: nothing is known."""
-        X = multiples if self.multiples else concern
-        name = f"p_{self.detector.name}"
-        if not self.detector.warm:
-            return pl.Series(name, np.ones(len(X)))
-        self.raw = self.detector.score(X)
-        return pl.Series(name, self.calibration.probability(self.raw))
 
 
 class Scorer:
@@ -173,18 +150,31 @@ class Scorer:
         share = min(FLAGGED_PER_DAY / daily, FLAGGED_SHARE) if len(windows) else 0.0
         # The share is divided among the arms, so that together they flag no more.
         flagged = p_by_arm.min(axis=1) < share / len(self.arms)
-        raws = [arm.raw if arm.detector.warm else np.full(len(windows), np.nan) for arm in self.arms]
         entity, end = windows["entity"].to_list(), windows["end"].to_physical().to_numpy()
-        rows = np.column_stack([concern, *raws])
-        self._learn(self.guard.admit(np.array(entity, np.str_), end, flagged, rows, share=share))
+        rows = np.column_stack([concern, *(arm.raw for arm in self.arms)])
+        learned = self.guard.admit(
+            np.array(entity, np.str_), end, flagged, rows, share=share, wait=self.fitted
+        )
+        self._learn(learned)
         return scores
+
+    @property
+    def until(self) -> datetime:
+        """When the newest window that was scored ended; the scorer is ready for what follows.
+
+        Raises
+        ------
+        OverflowError
+            No window was scored yet.
+        """
+        return EPOCH + self.guard.clock * MICROSECOND
 
     def hold(self, entity: str, since: datetime) -> None:
         """Learn nothing from an entity's windows until its incident, begun at ``since``, is judged.
 
-        This reaches back to 10 minutes before ``since``, if it is told within that time. What was
-        learned earlier goes with a rollback to an older file alone, and so does what the baseline
-        takes from every window, flagged or not, held or not, though never as more than 4 spreads.
+        This reaches back to 10 minutes before ``since`` if it is told of within 10 minutes. What
+        was learned by then goes only with a rollback (`pipeline.snapshots`), and so does what the
+        baseline takes from every window, held or not, though never as more than 4 spreads.
         """
         self.guard.hold(entity, (since - EPOCH) // MICROSECOND)
 
@@ -261,10 +251,7 @@ class Scorer:
         """Learn rows that the guard lets go: what the arms saw, and each arm's raw score of it."""
         concern = np.ascontiguousarray(rows[:, : len(self.view.names)])
         for arm, raw in zip(self.arms, rows[:, len(self.view.names) :].T, strict=True):
-            if arm.detector.warm:
-                arm.calibration.learn(raw[np.isfinite(raw)])
-            if isinstance(arm.detector, OnlineDetector) and arm.detector.warm:
-                arm.detector.learn(concern)
+            arm.learn(concern, raw)
         self.history.add(concern)
         if self.history.seen >= self.next_fit:
             self._fit()
@@ -272,18 +259,11 @@ class Scorer:
 
     def _fit(self) -> None:
         """Fit the batch arms anew, and start the online arms once, from a sample of the past."""
-        X = self.history.rows
-        for number, arm in enumerate(self.arms):
-            if arm.multiples or (isinstance(arm.detector, OnlineDetector) and arm.detector.warm):
-                continue
-            arm.detector.fit(X, seed=self.seed)
-            # The scores that wait are another forest's.
-            self.guard.blank(len(self.view.names) + number)
-            arm.calibration = Calibration(bounded=arm.calibration.bounded, seed=self.seed)
-            if isinstance(arm.detector, NearestNormal):
-                arm.calibration.learn(arm.detector.usual)
-            elif arm.detector.warm:
-                arm.calibration.learn(arm.detector.score(X))
+        waiting = np.ascontiguousarray(self.guard.rows[:, : len(self.view.names)])
+        for column, arm in enumerate(self.arms, len(self.view.names)):
+            if arm.fit(self.history.rows, seed=self.seed):
+                # The scores of what waits are another forest's.
+                self.guard.rows[:, column] = arm.detector.score(waiting)
 
     def _concern(self, deviations: Deviations) -> NDArray[np.float64]:
         """Deviations on the side that is a cause for concern, in spreads; else 0."""

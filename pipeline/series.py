@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.stream import TIME
 from models.calibration import Calibration
 from models.detector import Matrix, Vector
+from models.guard import Gate
 from models.kernels.neighbours import exponential_mean
 from models.nearest_normal import NearestNormal, column_scale
 
@@ -79,10 +80,12 @@ def _score_entity(
     calibration = Calibration(seed=seed, size=RECENT_SCORES, memory=REMEMBERED_SCORES)
     if "split" in part.columns:
         learned = int((part["split"] == "train").sum())
-        detector.fit(X[:learned], seed=seed)
-        raw = detector.score(X)
+        # What is usual is told by rows that were not learned: those that were find themselves.
+        if half := learned // 2:
+            raw = detector.fit(X[:half], seed=seed).score(X[half:learned])
+            calibration.learn(exponential_mean(raw[:, None], SMOOTH)[:, 0])
+        raw = detector.fit(X[:learned], seed=seed).score(X)
         score = exponential_mean(raw[:, None], SMOOTH)[:, 0]
-        calibration.learn(score[:learned])
         first = learned
     else:
         first = learned = min(int(PROBATION_SHARE * len(X)), PROBATION_MOST)
@@ -163,7 +166,7 @@ def _most_alike(X: Matrix) -> NDArray[np.int64]:
 def _score_arrivals(detector: NearestNormal, X: Matrix, seed: int) -> tuple[Vector, Vector]:
     first = min(ROWS_FIRST, len(X))
     score, p = np.zeros(len(X)), np.ones(len(X))
-    random = np.random.default_rng(seed)
+    gate = Gate(seed=seed, leak=LEAK)
     calibration = Calibration(seed=seed)
     detector.fit(X[:first], seed=seed)
     i = first
@@ -173,9 +176,8 @@ def _score_arrivals(detector: NearestNormal, X: Matrix, seed: int) -> tuple[Vect
         p[block] = calibration.probability(score[block])
         usual = np.quantile(detector.usual, NORMAL_QUANTILE) if len(detector.usual) else np.inf
         normal = score[block] <= usual
-        # Without a leak a lasting change of what is normal would never be learned.
-        learned = normal | (random.random(len(normal)) < LEAK)
         calibration.learn(score[block][normal])
-        detector.learn(X[block][learned])
+        # No allowance: rows may begin with an attack, and few of it make its neighbourhood normal.
+        detector.learn(X[block][gate.passes(~normal, share=0.0)])
         i = block.stop
     return score, p

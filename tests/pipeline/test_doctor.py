@@ -54,8 +54,7 @@ def test_how_far_the_lake_is_behind_is_told(home: Path) -> None:
 
 def test_a_model_is_told_with_what_it_learned(home: Path, after: datetime) -> None:
     told = findings(home, after)["model trades.symbol_5s"]
-    # Of the 4,000 in the lake those of the last 20 minutes still wait to be learned.
-    assert (told.state, told.detail) == ("ok", "cold, learned from 3,280 windows")
+    assert (told.state, told.detail) == ("ok", "cold, learned from 4,000 windows")
 
 
 def test_a_damaged_model_is_broken(home: Path, after: datetime, tmp_path: Path) -> None:

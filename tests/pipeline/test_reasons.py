@@ -17,9 +17,9 @@ from models.calibration import Calibration
 from models.half_space_trees import HalfSpaceTrees
 from models.isolation_forest import IsolationForest
 from models.surge import Surge
+from pipeline.arm import Arm
 from pipeline.counterfactual import per_day
 from pipeline.reasons import Evidence, Explanation
-from pipeline.scorer import Arm
 
 NAMES = SYMBOL_5S.names
 MAIN = [NAMES.index(name) for name in SYMBOL_5S.main]

@@ -1,0 +1,1 @@
+"""A report on how good the scores are: one object of results, rendered to HTML and Markdown."""
