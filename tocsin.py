@@ -97,8 +97,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Learn what is normal for a view from its windows in the lake, and register the model."""
-    from pipeline.outcome import exit_code, train_json, train_text
-    from pipeline.retrain import Retraining
+    from pipeline.lifecycle.outcome import exit_code, train_json, train_text
+    from pipeline.lifecycle.retrain import Retraining
 
     chosen, retraining, times = _view(view), Retraining.of(home, mlflow, seed=seed), (since, until)
     with _progress() as tell:
@@ -121,8 +121,8 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train challengers and promote those that are in nothing worse than the champion."""
-    from pipeline.outcome import exit_code, outcomes_text
-    from pipeline.retrain import Retraining
+    from pipeline.lifecycle.outcome import exit_code, outcomes_text
+    from pipeline.lifecycle.retrain import Retraining
 
     chosen = [_view(name) for name in views or []]
     retraining = Retraining.of(home, mlflow, every, incidents, budget, seed)
@@ -144,9 +144,9 @@ def schedule(
     as_json: Json = False,
 ) -> None:
     """Run `tocsin retrain --due` now and at each interval, until it is stopped."""
-    from pipeline.outcome import outcomes_text
-    from pipeline.retrain import Retraining
-    from pipeline.schedule import scheduler, serve
+    from pipeline.lifecycle.outcome import outcomes_text
+    from pipeline.lifecycle.retrain import Retraining
+    from pipeline.lifecycle.schedule import scheduler, serve
 
     chosen = [_view(name) for name in views or []]
 
@@ -163,9 +163,9 @@ def models(
     views: Views = None, home: Home = HOME, mlflow: Mlflow = None, as_json: Json = False
 ) -> None:
     """Say which model serves each view and in which state, and who changed it when and why."""
-    from pipeline.enlist import open_registry
     from pipeline.lake import Lake
-    from pipeline.outcome import inventory, inventory_text
+    from pipeline.lifecycle.enlist import open_registry
+    from pipeline.lifecycle.outcome import inventory, inventory_text
 
     registry = open_registry(home, mlflow)
     chosen = [_view(name) for name in views or Lake(home / "lake").views()]
@@ -182,9 +182,9 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Make an earlier model the champion again."""
-    from pipeline.champion import rollback as roll_back
-    from pipeline.enlist import exclusive, open_registry, user
-    from pipeline.outcome import inventory, inventory_text
+    from pipeline.lifecycle.champion import rollback as roll_back
+    from pipeline.lifecycle.enlist import exclusive, open_registry, user
+    from pipeline.lifecycle.outcome import inventory, inventory_text
 
     chosen, registry = _view(view), open_registry(home, mlflow)
     with exclusive(home, chosen):

@@ -20,7 +20,7 @@ PACKAGES = ("features", "models", "pipeline", "serving")
 
 def cell(text: str) -> str:
     """A text that fits into a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
 
 
 def stream_section(stream: Stream) -> str:
@@ -75,7 +75,7 @@ def reference_page() -> str:
             public = getattr(module, "__all__", [])
             if not public:
                 continue
-            first = (module.__doc__ or "").strip().splitlines()[0]
+            first = cell((module.__doc__ or "").strip().split("\n\n")[0])
             rows = [f"- `{n}`: {summary(module, n)}" for n in public]
             parts.append(f"## `{name}`\n\n{first}\n\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"

@@ -13,9 +13,9 @@ from features.catalogue import view
 from features.view import FeatureView
 from models.persistence import ModelFileError
 from models.registry import RegistryError
-from pipeline.enlist import BusyError
 from pipeline.files import InputError
 from pipeline.lake import LakeError
+from pipeline.lifecycle.enlist import BusyError
 
 __all__ = ["answer", "error_code", "named", "progress", "windows_text"]
 

@@ -173,8 +173,8 @@ class Scorer:
         """Learn nothing from an entity's windows until its incident, begun at ``since``, is judged.
 
         This reaches back to 10 minutes before ``since`` if it is told of within 10 minutes. What
-        was learned by then goes only with a rollback (`pipeline.snapshots`), and so does what the
-        baseline takes from every window, held or not, though never as more than 4 spreads.
+        was learned by then goes only with a rollback (`pipeline.lifecycle.snapshots`), and so does
+        what the baseline takes from every window, held or not, though never as more than 4 spreads.
         """
         self.guard.hold(entity, (since - EPOCH) // MICROSECOND)
 

@@ -11,9 +11,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipeline.contest import contest
 from pipeline.dataset import Dataset
 from pipeline.files import InputError
+from pipeline.report.contest import contest
 from pipeline.report.judge import judge
 from pipeline.report.render import html, markdown, results_json
 from pipeline.report.results import Cost, Report

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.contest import AFTERMATH, Contest
+from pipeline.report.contest import AFTERMATH, Contest
 from pipeline.report.quality import Sighting, seconds, sightings
 from pipeline.report.results import Call
 

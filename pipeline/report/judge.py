@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from models.metrics import SAME_ALERT_S
-from pipeline.contest import Contest
 from pipeline.files import digest
 from pipeline.report.calls import calls
+from pipeline.report.contest import Contest
 from pipeline.report.quality import quality, seconds, sightings
 from pipeline.report.results import Budget, Cost, Drift, Level, SetResult, Slice
 

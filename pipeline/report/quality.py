@@ -13,8 +13,8 @@ from models.bootstrap import bootstrap_interval, share_interval
 from models.detector import Vector
 from models.metrics import SEEN_WITHIN_S, event_recall
 from models.range_metrics import average_precision, vus_pr
-from pipeline.contest import Contest
 from pipeline.evaluate import BUDGETS
+from pipeline.report.contest import Contest
 from pipeline.report.results import Estimate, Quality
 
 __all__ = ["Sighting", "quality", "seconds", "sightings"]

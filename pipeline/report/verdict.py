@@ -6,8 +6,8 @@ import math
 
 from models.bootstrap import LEVEL
 from models.metrics import SAME_ALERT_S, SEEN_WITHIN_S
-from pipeline.contest import AFTERMATH
 from pipeline.report.calls import ALERT_PER_DAY
+from pipeline.report.contest import AFTERMATH
 from pipeline.report.judge import DRIFT_FACTOR, DRIFT_LEVEL, TOLERANCE
 from pipeline.report.results import Budget, Quality, SetResult, Verdict
 from pipeline.words import amount

@@ -23,7 +23,7 @@ def registered(registry: Registry, name: str, file: Path, **tags: str) -> Versio
     return registry.register(
         name,
         file,
-        loader="pipeline.pyfunc",
+        loader="pipeline.lifecycle.pyfunc",
         columns={"entity": "string", "start": "any", "count": "double"},
         requirements=["numpy"],
         parameters={"seed": 3},

@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 
 from features.trading import SYMBOL_5S
 from pipeline.files import InputError
+from pipeline.lifecycle.snapshots import Snapshots
 from pipeline.scorer import FLAGGED_PER_DAY, MARGIN, Scorer
-from pipeline.snapshots import Snapshots
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENTITIES = ("A", "B", "C")

@@ -11,10 +11,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from features.stream import TIME
-from pipeline.champion import champion
-from pipeline.enlist import open_registry
-from pipeline.pyfunc import WindowScorer
-from tests.pipeline.retraining import FIRST, THEN, VIEW, made_up, shared_home
+from pipeline.lifecycle.champion import champion
+from pipeline.lifecycle.enlist import open_registry
+from pipeline.lifecycle.pyfunc import WindowScorer
+from tests.pipeline.lifecycle.retraining import FIRST, THEN, VIEW, made_up, shared_home
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.promotion import Figures, judge, shadow
-from tests.pipeline.retraining import ENTITIES, NOON, VIEW, made_up
+from pipeline.lifecycle.promotion import Figures, judge, shadow
+from tests.pipeline.lifecycle.retraining import ENTITIES, NOON, VIEW, made_up
 
 ROWS = 6_000
 DAILY = len(ENTITIES) * (timedelta(days=1) / VIEW.every)

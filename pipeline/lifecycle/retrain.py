@@ -14,13 +14,21 @@ import polars as pl
 from features.catalogue import VIEWS
 from features.view import FeatureView
 from models.registry import CHAMPION, Registry, RegistryError, Version
-from pipeline.champion import SETTLED, Champion, champion, settle
-from pipeline.enlist import BusyError, Origin, enlist, exclusive, fingerprint, open_registry, user
 from pipeline.files import InputError
-from pipeline.incidents import no_incidents, read_incidents, without
 from pipeline.lake import Lake, LakeError
-from pipeline.outcome import Outcome, What
-from pipeline.promotion import judge, shadow
+from pipeline.lifecycle.champion import SETTLED, Champion, champion, settle
+from pipeline.lifecycle.enlist import (
+    BusyError,
+    Origin,
+    enlist,
+    exclusive,
+    fingerprint,
+    open_registry,
+    user,
+)
+from pipeline.lifecycle.incidents import no_incidents, read_incidents, without
+from pipeline.lifecycle.outcome import Outcome, What
+from pipeline.lifecycle.promotion import judge, shadow
 from pipeline.scorer import Scorer
 from pipeline.train import learn, model_path
 
@@ -44,8 +52,8 @@ class Retraining:
     who : str
         For the audit trail.
     incidents : polars.DataFrame
-        `pipeline.incidents.INCIDENT` columns. A challenger does not learn their windows; those
-        that begin in the held-out windows are to be found.
+        `pipeline.lifecycle.incidents.INCIDENT` columns. A challenger does not learn their windows;
+        those that begin in the held-out windows are to be found.
     budget : float
         Alerts a day of a view.
     every : timedelta

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.champion import SETTLED, champion
-from tests.pipeline.retraining import NOW, VIEW, Runner, copied, retraining, shared_home
+from pipeline.lifecycle.champion import SETTLED, champion
+from tests.pipeline.lifecycle.retraining import NOW, VIEW, Runner, copied, retraining, shared_home
 
 DONE = ("promoted", "not due", "unchanged")
 

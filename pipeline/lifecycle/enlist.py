@@ -17,11 +17,11 @@ import polars as pl
 
 from features.view import FeatureView
 from models.registry import Registry, Version
-from pipeline.incidents import INCIDENT
+from pipeline.lifecycle.incidents import INCIDENT
 
 __all__ = ["BusyError", "Origin", "enlist", "exclusive", "fingerprint", "open_registry", "user"]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ("numpy", "numba", "pandas", "polars", "river", "scikit-learn")
 KINDS = {pl.String(): "string", pl.Float64(): "double"}
 
@@ -119,7 +119,7 @@ def enlist(
     return registry.register(
         view.name,
         file,
-        loader="pipeline.pyfunc",
+        loader="pipeline.lifecycle.pyfunc",
         columns=columns,
         requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
         parameters=given,

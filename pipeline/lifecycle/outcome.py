@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from features.view import FeatureView
 from models.registry import Registry, RegistryError
-from pipeline.champion import champion
+from pipeline.lifecycle.champion import champion
 from pipeline.scorer import Scorer
 from pipeline.train import model_path
 

@@ -20,11 +20,11 @@ import pytest
 from features.trading import SYMBOL_5S
 from features.view import FeatureView
 from models.registry import _mlflow
-from pipeline.enlist import open_registry
 from pipeline.lake import Lake
-from pipeline.retrain import Retraining
+from pipeline.lifecycle.enlist import open_registry
+from pipeline.lifecycle.retrain import Retraining
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=30)
 ENTITIES = ("A", "B", "C")
@@ -81,7 +81,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.pipeline.retraining"],
+            [sys.executable, "-W", "ignore", "-m", "tests.pipeline.lifecycle.retraining"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.files import InputError
-from pipeline.incidents import INCIDENT, no_incidents, read_incidents, without
-from tests.pipeline.retraining import NOON, VIEW, made_up
+from pipeline.lifecycle.incidents import INCIDENT, no_incidents, read_incidents, without
+from tests.pipeline.lifecycle.retraining import NOON, VIEW, made_up
 
 
 def incident(entity: str, first: float, last: float) -> pl.DataFrame:

@@ -9,10 +9,10 @@ import pytest
 
 from features.view import FeatureView
 from models.registry import Registry, RegistryError
-from pipeline.champion import Champion, champion, rollback
-from pipeline.enlist import open_registry
 from pipeline.files import InputError
-from tests.pipeline.retraining import NOW, VIEW, copied, retraining, shared_home
+from pipeline.lifecycle.champion import Champion, champion, rollback
+from pipeline.lifecycle.enlist import open_registry
+from tests.pipeline.lifecycle.retraining import NOW, VIEW, copied, retraining, shared_home
 
 DOWN = "http://127.0.0.1:9"
 OK, LAST, NOTHING = "ok", "degraded: last known champion", "degraded: thresholds only"

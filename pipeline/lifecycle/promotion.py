@@ -181,8 +181,8 @@ def shadow(
     windows : polars.DataFrame
         Windows of the view in order, unseen by every model.
     incidents : polars.DataFrame
-        `pipeline.incidents.INCIDENT` columns; those that begin within the windows are the known
-        events.
+        `pipeline.lifecycle.incidents.INCIDENT` columns; those that begin within the windows are
+        the known events.
     clock : callable
         Seconds of work of this process.
     """

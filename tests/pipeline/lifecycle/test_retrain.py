@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from models.registry import Registry, RegistryError, Version
-from pipeline import retrain
-from pipeline.champion import SETTLED, champion
-from pipeline.enlist import BusyError, exclusive
-from pipeline.incidents import INCIDENT
-from pipeline.promotion import Decision, Gate
-from tests.pipeline.retraining import (
+from pipeline.lifecycle import retrain
+from pipeline.lifecycle.champion import SETTLED, champion
+from pipeline.lifecycle.enlist import BusyError, exclusive
+from pipeline.lifecycle.incidents import INCIDENT
+from pipeline.lifecycle.promotion import Decision, Gate
+from tests.pipeline.lifecycle.retraining import (
     FIRST,
     NOON,
     NOW,

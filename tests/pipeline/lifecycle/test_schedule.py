@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.schedule import scheduler, serve
+from pipeline.lifecycle.schedule import scheduler, serve
 
 QUICKLY = timedelta(milliseconds=10)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 import tocsin
-from pipeline.outcome import EXIT, Outcome, What, exit_code
-from tests.pipeline.retraining import VIEW, copied, shared_home
+from pipeline.lifecycle.outcome import EXIT, Outcome, What, exit_code
+from tests.pipeline.lifecycle.retraining import VIEW, copied, shared_home
 
 
 @pytest.fixture
