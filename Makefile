@@ -17,7 +17,7 @@ demo: $(READY) ## the whole house on this machine: events, windows, models, the 
 	@$(BIN)/tocsin demo $(ARGS)
 
 test: $(READY) ## unit tests, property tests and doctests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: lint test ## all that CI runs
 
