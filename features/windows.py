@@ -35,7 +35,8 @@ class Closed:
     future: pl.DataFrame
 
 
-@dataclass(frozen=True)
+# Frames have no truth value to compare by.
+@dataclass(frozen=True, eq=False)
 class WindowerState:
     """All that a `Windower` remembers, as frames and times, for a checkpoint."""
 

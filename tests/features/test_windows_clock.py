@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from features.trading import SYMBOL_5S
-from features.windows import Closed, Windower, WindowerState
+from features.windows import Closed, Windower
 
 Make = Callable[[list[dict[str, object]]], pl.DataFrame]
 
@@ -151,7 +151,9 @@ def test_a_windower_that_heard_nothing_has_nothing_to_say(noon: datetime) -> Non
     windower = Windower(SYMBOL_5S)
     assert windower.advance(noon).windows.is_empty()
     assert windower.flush().windows.schema == dict(SYMBOL_5S.schema)
-    assert windower.state == WindowerState(windower.state.pending, windower.state.previous)
+    state = windower.state
+    assert state.newest is state.closed_until is state.last_arrival is None
+    assert len(state.pending) == len(state.previous) == 0
 
 
 def test_an_empty_batch_changes_nothing(make_trades: Make, noon: datetime) -> None:
