@@ -18,6 +18,9 @@ LONGEST = 300
 
 # A library that may be imported only below these paths.
 HOMES = {
+    "apscheduler": ("pipeline/lifecycle/schedule.py",),
+    "jinja2": ("pipeline/report/",),
+    "matplotlib": ("pipeline/report/",),
     "fastapi": ("serving/",),
     "mlflow": ("models/registry.py",),
     "psutil": ("pipeline/sources/",),
