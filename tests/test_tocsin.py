@@ -289,4 +289,4 @@ def test_help_loads_nothing_heavy() -> None:
     assert "doctor" in ran.stdout
     loaded = {name.split(".")[0] for name in ran.stderr.splitlines()}
     assert "typer" in loaded
-    assert not loaded & {*HEAVY, "features", "models", "pipeline", "serving"}
+    assert not loaded & {*HEAVY, "features", "models", "pipeline"}

@@ -1,0 +1,8 @@
+"""The command line, one file a group of commands. Heavy things are imported inside commands."""
+
+from __future__ import annotations
+
+from serving.cli import data, judging, learning, running
+from serving.cli.app import app
+
+__all__ = ["app", "data", "judging", "learning", "running"]
