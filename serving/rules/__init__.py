@@ -1,0 +1,1 @@
+"""Static thresholds: rules as data, and what they say of windows."""

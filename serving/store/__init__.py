@@ -1,0 +1,1 @@
+"""The store: alerts, incidents, notices, runs, people and the audit chain, in one database."""
