@@ -34,6 +34,11 @@ class RuleBook:
         for pack in self.packs:
             for ladder in pack.ladders:
                 self._ladders[ladder.view].append(ladder)
+        self._families = {
+            ladder.family: [rung.id for rung in ladder.rungs]
+            for pack in self.packs
+            for ladder in pack.ladders
+        }
         self._holds: dict[tuple[str, str], Hold] = {}
         self.touched: set[tuple[str, str]] = set()
 
@@ -49,7 +54,8 @@ class RuleBook:
         Returns
         -------
         list of Breach
-            In order of the windows; one for each ladder, entity and window that is breached.
+            In order of the windows; one for each ladder, entity and window that is breached, or
+            ``pending``: broken, but not for long enough yet.
         """
         rows = [row for ladder in self._ladders[view] for row in self._judge(ladder, windows)]
         return [breach for _, breach in sorted(rows, key=lambda row: row[0])]
@@ -88,9 +94,10 @@ class RuleBook:
                     )
                 self._keep(key, before, after)
                 if after.breached:
-                    highest = (rung, after)
                     # A playbook of a lower rung goes on when the value climbs past it.
                     playbook = rung.playbook or playbook
+                if after.breached or (after.bits and highest is None):
+                    highest = (rung, after)
             if highest is not None and value is not None:
                 yield row, _breach(ladder, *highest, playbook, window)
 
@@ -101,6 +108,10 @@ class RuleBook:
             self._holds.pop(key, None)
         else:
             self._holds[key] = after
+
+    def holds(self, family: str, entity: str) -> bool:
+        """Whether any rung of a family is breached, or about to be, for an entity."""
+        return any((rung, entity) in self._holds for rung in self._families.get(family, ()))
 
     def state(self) -> dict[str, dict[str, Any] | None]:
         """What changed since the last call, JSON-able, by ``rung|entity``; None where forgotten."""
@@ -139,7 +150,6 @@ def _breach(
     said = rung.summary or ladder.summary
     value = float(window[ladder.feature])
     words = {**window, "value": value, "limit": rung.limit, "unit": ladder.unit}
-    assert hold.since is not None
     features = (ladder.feature, *(condition.feature for condition in ladder.also))
     return Breach(
         rule=rung.id,
@@ -148,7 +158,7 @@ def _breach(
         entity=window["entity"],
         start=window["start"],
         end=window["end"],
-        since=hold.since,
+        since=hold.since or window["end"],
         feature=ladder.feature,
         operator=ladder.operator,
         limit=rung.limit,
@@ -161,5 +171,6 @@ def _breach(
         playbook=playbook,
         labels={**ladder.labels, **rung.labels, "title": ladder.title},
         silent=ladder.silent,
+        pending=not hold.breached,
         evidence={name: window[name] for name in features},
     )

@@ -42,6 +42,8 @@ class Breach:
         Deterministic evidence: may start automatic actions. False for rules over learned scores.
     silent : bool
         Evidence for correlations only: alone it makes no alert.
+    pending : bool
+        The limit is broken, but not for long enough yet.
     labels : dict of str to str
         For routing, grouping and inhibition; MITRE ATT&CK ids under ``attack``.
     evidence : dict
@@ -67,5 +69,6 @@ class Breach:
     playbook: str = ""
     exact: bool = True
     silent: bool = False
+    pending: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)

@@ -45,4 +45,6 @@ def _reaches(ladder: Ladder, rung: Rung, case: Case) -> bool:
     found = RuleBook([Pack(pack="case", about="", ladders=[ladder])]).breaches(view.name, windows)
     names = [candidate.id for candidate in ladder.rungs]
     last = [breach for breach in found if breach.end == rows[-1]["end"]]
-    return any(names.index(breach.rule) >= names.index(rung.id) for breach in last)
+    return any(
+        not breach.pending and names.index(breach.rule) >= names.index(rung.id) for breach in last
+    )

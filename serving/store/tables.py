@@ -67,6 +67,7 @@ incidents = sa.Table(
     _time("opened_at", index=True, null=False),
     _time("resolved_at"),
     _time("updated_at", null=False),
+    _text("told"),  # the worst severity that people were told of
     _json("entities"),  # list of entities
     _json("fields"),  # documentation fields: summary, impact, actions, resolution
 )

@@ -1,0 +1,251 @@
+"""The alert engine: scored windows go in, inside the stream's own transaction; alerts come out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import polars as pl
+import sqlalchemy as sa
+
+from features.view import FeatureView
+from models.risk import RiskBook, RiskInput, severity
+from pipeline.database import upsert
+from pipeline.reasons import Explanation
+from serving.alerts.clock import tick
+from serving.alerts.ledger import Ledger, Start
+from serving.alerts.muting import Inhibition
+from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.rules.book import RuleBook
+from serving.rules.breach import Breach
+from serving.store.tables import memory
+from serving.verdict import Rarity, RiskNow, Verdict, judge
+
+__all__ = ["AlertEngine", "Correlations"]
+
+# What a breach adds to an entity's risk, by severity.
+POINTS = {"info": 5.0, "low": 15.0, "medium": 35.0, "high": 65.0, "critical": 95.0}
+ALERTS_PER_DAY = 1.0
+
+Key = tuple[str, str, datetime]
+
+
+class Correlations(Protocol):
+    """What joins breaches of several rules; see `serving.rules.correlate`."""
+
+    def breaches(self, found: Sequence[Breach], *, at: datetime) -> list[Breach]:
+        """Breaches of correlations that follow from new breaches."""
+
+    def holds(self, family: str, entity: str, *, at: datetime) -> bool:
+        """Whether a correlation still counts as breached."""
+
+    def state(self) -> dict[str, dict[str, Any] | None]:
+        """What changed since the last call; None where forgotten."""
+
+    def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Begin again from what `state` gave."""
+
+
+class AlertEngine:
+    """Rules, scores and risk judged together, and what follows: alerts, incidents, notices, runs.
+
+    Parameters
+    ----------
+    book : RuleBook
+    correlations : Correlations
+    thresholds : mapping of str to float
+        By view: a warm window that normal life brings less often, 1/day, is worth an alert.
+    routes : sequence of Route
+    inhibitions : sequence of Inhibition
+    start : callable, optional
+        Starts the playbook that an alert asks for, in the same transaction.
+    model_version : callable
+        Version of the model that scores a view.
+    """
+
+    def __init__(
+        self,
+        book: RuleBook,
+        correlations: Correlations,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        routes: Sequence[Route] = DEFAULT_ROUTES,
+        inhibitions: Sequence[Inhibition] = (),
+        start: Start | None = None,
+        model_version: Callable[[str], str] = lambda view: "",
+    ) -> None:
+        self.book = book
+        self.correlations = correlations
+        self.thresholds = dict(thresholds or {})
+        self.risk = RiskBook()
+        self._routes = tuple(routes)
+        self._inhibitions = tuple(inhibitions)
+        self._start = start
+        self._model_version = model_version
+
+    def take(
+        self,
+        connection: sa.Connection,
+        view: FeatureView,
+        windows: pl.DataFrame,
+        scores: pl.DataFrame,
+        explained: Sequence[Explanation],
+        *,
+        now: datetime,
+    ) -> list[Verdict]:
+        """Judge closed windows and write what follows into the caller's transaction.
+
+        If that transaction fails, `restore` must be called before the next step.
+
+        Parameters
+        ----------
+        windows, scores : polars.DataFrame
+            Of the view, row by row, sorted by (start, entity); see `pipeline.scorer.SCORES`.
+        explained : sequence of Explanation
+            Of the rare ones, as far as they were explained.
+        now : datetime
+            When this is judged, aware UTC.
+
+        Returns
+        -------
+        list of Verdict
+            What was worth telling, in order.
+        """
+        found: dict[Key, list[Breach]] = defaultdict(list)
+        direct = self.book.breaches(view.name, windows)
+        certain = [breach for breach in direct if not breach.pending]
+        newest: datetime = windows["end"].to_list()[-1] if len(windows) else now
+        joined = self.correlations.breaches(certain, at=newest)
+        for breach in (*direct, *joined):
+            found[breach.view, breach.entity, breach.end].append(breach)
+        rare = self._rare(view, scores, explained)
+        rows = self._rows(view, windows, {*found, *rare})
+        verdicts = []
+        for key in sorted({*found, *rare}, key=lambda key: (key[2], key[1], key[0])):
+            verdicts += self._judge(key, found.get(key, []), *rare.get(key, (None, None)))
+        ledger = self._ledger(connection, now)
+        ledger.apply(verdicts, rows)
+        ledger.clear(view.name, windows, self._holds)
+        ledger.write()
+        self._remember(connection)
+        return verdicts
+
+    def tick(self, connection: sa.Connection, *, now: datetime) -> None:
+        """What time alone does; safe to call at any time, by any process."""
+        ledger = self._ledger(connection, now)
+        ledger.reconsider()
+        ledger.write()
+        tick(connection, self._routes, now=now)
+
+    def restore(self, connection: sa.Connection) -> None:
+        """Go back to what the database knows; at the start and after a failed transaction."""
+        parts: dict[str, dict[str, Any]] = defaultdict(dict)
+        for row in connection.execute(sa.select(memory)):
+            parts[row.part][row.key] = row.state
+        self.book.restore(parts["rules"])
+        self.correlations.restore(parts["correlations"])
+        self.risk = RiskBook.from_state(parts["risk"]["book"]) if parts["risk"] else RiskBook()
+
+    def _ledger(self, connection: sa.Connection, now: datetime) -> Ledger:
+        return Ledger(
+            connection, self._routes, self._inhibitions, self._start, self._group, now=now
+        )
+
+    def _judge(
+        self, key: Key, found: list[Breach], start: datetime | None, rarity: Rarity | None
+    ) -> list[Verdict]:
+        view, entity, end = key
+        self.risk.add(entity, self._inputs(view, end, found, rarity))
+        risk = self.risk.risk(entity, end)
+        parts = tuple(f"{part.points:.0f} {part.note}" for part in risk.contributions[:5])
+        return judge(
+            view,
+            entity,
+            start or found[0].start,
+            end,
+            breaches=found,
+            rarity=rarity,
+            risk=RiskNow(risk.value, parts),
+        )
+
+    def _inputs(
+        self, view: str, end: datetime, found: Sequence[Breach], rarity: Rarity | None
+    ) -> list[RiskInput]:
+        inputs = [
+            RiskInput(POINTS[breach.severity], end, f"rule:{breach.family}", breach.summary)
+            for breach in found
+            if not breach.pending
+        ]
+        if rarity is not None and (points := severity(rarity.per_day)):
+            note = rarity.reasons[0]["words"] if rarity.reasons else "a rare window"
+            inputs.append(RiskInput(points, end, view, note))
+        return inputs
+
+    def _rare(
+        self, view: FeatureView, scores: pl.DataFrame, explained: Sequence[Explanation]
+    ) -> dict[Key, tuple[datetime, Rarity]]:
+        threshold = self.thresholds.get(view.name, ALERTS_PER_DAY)
+        why = {(one.entity, one.end): one for one in explained}
+        worth = scores.filter(pl.col("warm") & (pl.col("per_day") <= threshold))
+        found: dict[Key, tuple[datetime, Rarity]] = {}
+        for row in worth.iter_rows(named=True):
+            one = why.get((row["entity"], row["end"]))
+            rarity = Rarity(
+                per_day=row["per_day"],
+                threshold=threshold,
+                arms=one.arms if one else {},
+                reasons=[dict(reason.__dict__) for reason in one.features] if one else [],
+                counterfactual=one.counterfactual.words if one and one.counterfactual else "",
+                model_version=self._model_version(view.name),
+            )
+            found[view.name, row["entity"], row["end"]] = row["start"], rarity
+        return found
+
+    @staticmethod
+    def _rows(
+        view: FeatureView, windows: pl.DataFrame, keys: set[Key]
+    ) -> dict[Key, dict[str, Any]]:
+        """The windows that matter, JSON-able."""
+        wanted = [entity for name, entity, _ in keys if name == view.name]
+        if not wanted:
+            return {}
+        some = windows.filter(pl.col("entity").is_in(wanted))
+        rows = {}
+        for row in some.iter_rows(named=True):
+            key = (view.name, row["entity"], row["end"])
+            if key in keys:
+                times = {name: row[name].isoformat() for name in ("start", "end")}
+                rows[key] = {**row, **times}
+        return rows
+
+    def _holds(self, family: str, entity: str, at: datetime) -> bool:
+        return self.book.holds(family, entity) or self.correlations.holds(family, entity, at=at)
+
+    @staticmethod
+    def _group(verdict: Verdict) -> str:
+        """What alerts must share to be one incident."""
+        if named := verdict.labels.get("group"):
+            return named.format_map(verdict.labels)
+        return f"{verdict.labels.get('team', verdict.labels['stream'])}:{verdict.entity}"
+
+    def _remember(self, connection: sa.Connection) -> None:
+        """Write what the rules, correlations and risk know now."""
+        for part, changed in (
+            ("rules", self.book.state()),
+            ("correlations", self.correlations.state()),
+        ):
+            kept = [
+                {"part": part, "key": key, "state": state}
+                for key, state in changed.items()
+                if state is not None
+            ]
+            upsert(connection, memory, kept)
+            gone = [key for key, state in changed.items() if state is None]
+            for chunk in (gone[i : i + 500] for i in range(0, len(gone), 500)):
+                connection.execute(
+                    memory.delete().where(memory.c.part == part, memory.c.key.in_(chunk))
+                )
+        risk = {"part": "risk", "key": "book", "state": self.risk.state()}
+        upsert(connection, memory, [risk])

@@ -1,0 +1,1 @@
+"""Telling people: an outbox that survives, and one file for each channel."""
