@@ -78,21 +78,25 @@ def upsert(
     *,
     keep: Sequence[str] = (),
 ) -> None:
-    """Insert rows, or where the primary key is there already, update all columns but ``keep``."""
+    """Insert rows, or where the primary key is there already, update all columns but ``keep``.
+
+    All rows name the same columns.
+    """
     if not rows:
         return
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     key = [column.name for column in table.primary_key]
-    for chunk in (rows[i : i + 500] for i in range(0, len(rows), 500)):
-        statement = insert(table).values([dict(row) for row in chunk])
-        given = [name for name in chunk[0] if name not in {*key, *keep}]
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=key, set_={name: statement.excluded[name] for name in given}
-            )
-            if given
-            else statement.on_conflict_do_nothing(index_elements=key)
+    given = [name for name in rows[0] if name not in {*key, *keep}]
+    statement = insert(table)
+    # One statement for any number of rows: it is compiled once.
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=key, set_={name: statement.excluded[name] for name in given}
         )
+        if given
+        else statement.on_conflict_do_nothing(index_elements=key),
+        [dict(row) for row in rows],
+    )
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -145,7 +144,7 @@ def firing(alert: Row) -> bool:
 
 
 def _breach(breach: Breach) -> Row:
-    fields = asdict(breach)
+    fields = dict(breach.__dict__)
     for name in ("start", "end", "since"):
         fields[name] = fields[name].isoformat()
     return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -67,7 +67,7 @@ class Notice:
 
     def payload(self) -> dict[str, Any]:
         """The message as JSON values."""
-        fields = asdict(self)
+        fields = dict(self.__dict__)
         for name in ("since", "due_at"):
             fields[name] = fields[name].isoformat()
         return fields

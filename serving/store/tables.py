@@ -168,6 +168,7 @@ runs = sa.Table(
     _text("mode"),  # live, dry_run, shadow, drill
     _time("started_at", null=False),
     _time("ended_at"),
+    sa.Column("exact", sa.Boolean, nullable=False, default=False),  # deterministic evidence
     _json("parameters"),
     _json("definition"),  # as it was when the run began
 )
@@ -178,7 +179,10 @@ run_steps = sa.Table(
     sa.Column("run", sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("step", sa.String(64), primary_key=True),
     _count("position"),
-    _text("state"),  # waiting, due, approval, intent, done, failed, skipped
+    _text("state"),  # waiting, approval, manual, acting, done, failed, skipped
+    _text("effect"),  # of its action
+    _count("people"),  # how many must approve
+    _text("why"),  # why it waits, failed or was skipped
     _time("due_at", null=False),
     _time("leased_until"),
     _text("leased_by"),

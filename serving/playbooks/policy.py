@@ -1,0 +1,75 @@
+"""Who may do what: effects, evidence and people as data. What is not allowed is forbidden."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from serving.playbooks.action import Effect
+from serving.playbooks.definition import Limits, Step
+from serving.store.tables import run_steps, runs
+
+__all__ = ["PEOPLE", "needed", "why_not_alone"]
+
+PEOPLE: dict[Effect, int] = {
+    "observe": 0,
+    "tell": 0,
+    "contain": 0,
+    "restore": 1,
+    "delete": 2,
+    "move_funds": 2,
+}
+"""How many people each effect needs at least, whatever a playbook says: a detector may stop
+something; only people let go again, and only two move money or delete."""
+
+WATCHED: tuple[Effect, ...] = ("contain",)
+
+
+def needed(step: Step, effect: Effect) -> int:
+    """How many people must approve a step: the stricter of the playbook and the policy."""
+    asked = 0 if step.kind == "automatic" else step.people
+    return max(asked, PEOPLE[effect])
+
+
+def why_not_alone(
+    connection: sa.Connection,
+    step: Step,
+    effect: Effect,
+    *,
+    playbook: str,
+    run: str,
+    exact: bool,
+    limits: Limits,
+    now: datetime,
+) -> str:
+    """Why an automatic step needs a person after all, in words; empty when it may go on.
+
+    What contains something needs deterministic evidence beside any learned score, and is limited
+    to so many a day for each playbook, with a pause between two runs.
+    """
+    if needed(step, effect):
+        return f"{effect} needs {needed(step, effect)} to approve"
+    if effect not in WATCHED:
+        return ""
+    if not exact:
+        return "a learned score alone starts nothing: no rule speaks for it"
+    done = (
+        sa.select(run_steps.c.run, sa.func.max(run_steps.c.started_at).label("at"))
+        .join(runs, runs.c.id == run_steps.c.run)
+        .where(
+            runs.c.playbook == playbook,
+            runs.c.mode == "live",
+            run_steps.c.run != run,
+            run_steps.c.effect.in_(WATCHED),
+            run_steps.c.people == 0,
+            run_steps.c.started_at > now - timedelta(days=1),
+        )
+        .group_by(run_steps.c.run)
+    )
+    others = connection.execute(done).all()
+    if len(others) >= limits.automatic_a_day:
+        return f"{playbook} has acted by itself {len(others)} times within a day"
+    if others and now - max(row.at for row in others) < limits.cooldown:
+        return f"{playbook} acted by itself less than {limits.cooldown} ago"
+    return ""

@@ -1,0 +1,129 @@
+"""Starts a run: the playbook as it is now, its parameters filled from the alert, its steps due."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from pipeline.database import upsert
+from serving.playbooks.definition import Playbook
+from serving.store.audit import record
+from serving.store.tables import changes, run_steps, runs
+
+__all__ = ["Mode", "fill", "run_id", "start"]
+
+Mode = Literal["live", "dry_run", "shadow", "drill"]
+
+
+def run_id(playbook: str, incident: str) -> str:
+    """One run of a playbook for an incident, however often its start is replayed."""
+    return hashlib.sha256(f"{playbook}\x1f{incident}".encode()).hexdigest()[:32]
+
+
+def start(
+    connection: sa.Connection,
+    playbook: Playbook,
+    incident: Mapping[str, Any],
+    alert: Mapping[str, Any],
+    *,
+    mode: Mode = "live",
+    who: str = "tocsin",
+    now: datetime,
+) -> str:
+    """Insert a run and its steps, in the caller's transaction; one that is there is left as it is.
+
+    Returns
+    -------
+    str
+        Id of the run.
+    """
+    run = run_id(playbook.playbook, str(incident["id"]))
+    if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).first():
+        return run
+    mode = "shadow" if playbook.shadow and mode == "live" else mode
+    known = {
+        **(alert["evidence"].get("window") or {}),
+        **alert["labels"],
+        "entity": alert["entity"],
+        "incident": incident["id"],
+        "severity": alert["severity"],
+        "title": alert["title"],
+        "why": alert["why"],
+    }
+    given = {name: fill(value, known) for name, value in playbook.parameters.items()}
+    connection.execute(
+        runs.insert().values(
+            id=run,
+            playbook=playbook.playbook,
+            incident=incident["id"],
+            state="running",
+            mode=mode,
+            started_at=now,
+            ended_at=None,
+            exact=bool(alert["evidence"].get("exact")),
+            parameters={**known, **given},
+            definition=playbook.model_dump(mode="json", by_alias=True),
+        )
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "run": run,
+            "step": step.id,
+            "position": position,
+            "state": "waiting",
+            "effect": "",
+            "people": 0,
+            "why": "",
+            "due_at": now + phase.at if phase.at is not None else now,
+            "leased_until": None,
+            "leased_by": "",
+            "attempts": 0,
+            "approvals": [],
+            "intent": {},
+            "outcome": {},
+            "started_at": None,
+            "ended_at": None,
+        }
+        for position, (phase, step) in enumerate(playbook.steps)
+    ]
+    upsert(connection, run_steps, rows)
+    shown = {"playbook": playbook.playbook, "mode": mode, "incident": incident["id"]}
+    connection.execute(changes.insert().values(at=now, kind="run", subject=run, fields=shown))
+    record(connection, who=who, what="run.started", subject=run, detail=shown, now=now)
+    return run
+
+
+def fill(value: Any, known: Mapping[str, Any]) -> Any:
+    """Replace ``{name}`` in texts by what is known; ``{step.fact}`` by what a step found.
+
+    A text that is one name alone becomes the value itself, whatever its type.
+
+    >>> fill("halt {symbol}", {"symbol": "BTC"}), fill("{n}", {"n": 3}), fill("{gone}", {})
+    ('halt BTC', 3, '')
+    """
+    if isinstance(value, dict):
+        return {name: fill(inner, known) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [fill(inner, known) for inner in value]
+    if not isinstance(value, str) or "{" not in value:
+        return value
+    parts = value.split("{")
+    if value.startswith("{") and value.endswith("}") and len(parts) == 2:
+        return _look_up(value[1:-1], known)
+    filled = parts[0]
+    for part in parts[1:]:
+        name, _, rest = part.partition("}")
+        filled += f"{_look_up(name, known)}{rest}"
+    return filled
+
+
+def _look_up(name: str, known: Mapping[str, Any]) -> Any:
+    if name in known:
+        return known[name]
+    step, _, fact = name.partition(".")
+    facts = known.get(step)
+    return facts.get(fact, "") if isinstance(facts, Mapping) else ""
