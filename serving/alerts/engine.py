@@ -84,6 +84,8 @@ class AlertEngine:
         self._inhibitions = tuple(inhibitions)
         self._start = start
         self._model_version = model_version
+        # Of the transaction whose end is not known yet; nothing is known before the first.
+        self._transaction: object = _NEVER
 
     def take(
         self,
@@ -97,7 +99,7 @@ class AlertEngine:
     ) -> list[Verdict]:
         """Judge closed windows and write what follows into the caller's transaction.
 
-        If that transaction fails, `restore` must be called before the next step.
+        If that transaction fails, what was judged in it is forgotten with it.
 
         Parameters
         ----------
@@ -113,6 +115,7 @@ class AlertEngine:
         list of Verdict
             What was worth telling, in order.
         """
+        self._enter(connection)
         found: dict[Key, list[Breach]] = defaultdict(list)
         direct = self.book.breaches(view.name, windows)
         certain = [breach for breach in direct if not breach.pending]
@@ -140,13 +143,25 @@ class AlertEngine:
         tick(connection, self._routes, now=now)
 
     def restore(self, connection: sa.Connection) -> None:
-        """Go back to what the database knows; at the start and after a failed transaction."""
+        """Go back to what the database knows."""
         parts: dict[str, dict[str, Any]] = defaultdict(dict)
         for row in connection.execute(sa.select(memory)):
             parts[row.part][row.key] = row.state
         self.book.restore(parts["rules"])
         self.correlations.restore(parts["correlations"])
         self.risk = RiskBook.from_state(parts["risk"]["book"]) if parts["risk"] else RiskBook()
+
+    def _enter(self, connection: sa.Connection) -> None:
+        """Go back to what the database knows unless the last transaction was committed."""
+        transaction = connection.get_transaction()
+        if self._transaction not in (None, transaction):
+            self.restore(connection)
+        if self._transaction is not transaction:
+            self._transaction = transaction
+            sa.event.listen(connection, "commit", self._committed, once=True)
+
+    def _committed(self, _connection: sa.Connection) -> None:
+        self._transaction = None
 
     def _ledger(self, connection: sa.Connection, now: datetime) -> Ledger:
         return Ledger(
@@ -249,3 +264,6 @@ class AlertEngine:
                 )
         risk = {"part": "risk", "key": "book", "state": self.risk.state()}
         upsert(connection, memory, [risk])
+
+
+_NEVER = object()

@@ -10,12 +10,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from serving.alerts.matchers import Matcher, matches
-from serving.rules.rule import span
+from serving.rules.rule import Span
 from serving.severity import Severity
 
 __all__ = ["DEFAULT_ROUTES", "Due", "Route", "Wave", "route_for", "waves"]
-
-Span = Annotated[timedelta, BeforeValidator(span)]
 
 
 class Wave(BaseModel):

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
-from serving.rules.rule import span
+from serving.rules.rule import Span, span
 from serving.severity import Severity
 
 __all__ = ["LIBRARY", "Phase", "Playbook", "PlaybookError", "Step", "load_library", "load_playbook"]
@@ -36,8 +45,12 @@ def clock(text: str) -> timedelta:
     return timedelta(0) if found[1] == "0" else span(found[1])
 
 
-Clock = Annotated[timedelta, BeforeValidator(clock)]
-Span = Annotated[timedelta, BeforeValidator(span)]
+Clock = Annotated[
+    timedelta,
+    BeforeValidator(lambda given: given if isinstance(given, timedelta) else clock(given)),
+    PlainSerializer(lambda time: f"T+{time.total_seconds():.0f}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^T\+(0|\d+[smhd])$", "examples": ["T+5m"]}),
+]
 Grade = Annotated[Severity, BeforeValidator(Severity.of)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 

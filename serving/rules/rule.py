@@ -13,11 +13,19 @@ from datetime import timedelta
 from operator import ge, gt, le, lt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from serving.severity import Severity
 
-__all__ = ["COMPARE", "Condition", "Correlation", "Ladder", "Pack", "Rung", "hold", "span"]
+__all__ = ["COMPARE", "Condition", "Correlation", "Ladder", "Pack", "Rung", "Span", "hold", "span"]
 
 Operator = Literal[">", ">=", "<", "<="]
 COMPARE = {">": gt, ">=": ge, "<": lt, "<=": le}
@@ -53,8 +61,20 @@ def hold(text: str) -> tuple[int, int]:
     return some, of
 
 
-Span = Annotated[timedelta, BeforeValidator(span)]
-Hold = Annotated[tuple[int, int], BeforeValidator(hold)]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(lambda given: given if isinstance(given, timedelta) else span(given)),
+    PlainSerializer(lambda time: f"{time.total_seconds():.0f}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+[smhd]$", "examples": ["5m"]}),
+]
+"""A length of time, read and written as rules do."""
+
+Hold = Annotated[
+    tuple[int, int],
+    BeforeValidator(lambda given: given if isinstance(given, tuple) else hold(given)),
+    PlainSerializer(lambda pair: f"{pair[0]} of {pair[1]}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+( of \d+)?$", "examples": ["2 of 3"]}),
+]
 Grade = Annotated[Severity, BeforeValidator(Severity.of)]
 Cases = Annotated[list[list[dict[str, float | None]]], Field(min_length=1)]
 

@@ -78,23 +78,12 @@ class Bench:
     def restart(self) -> None:
         """What a process that died would find."""
         self.alerts = self._build()
-        with self.engine.begin() as connection:
-            self.alerts.restore(connection)
 
     def minute(
         self, hosts: Mapping[str, float | None], *, rare: Mapping[str, float] | None = None
     ) -> list[Any]:
         """One minute in which hosts use so much memory; ``rare`` gives scores, 1/day."""
-        rows = [
-            {"entity": name, "start": self.now, "end": self.now + timedelta(minutes=1)}
-            | {"memory_max": value}
-            for name, value in sorted(hosts.items())
-        ]
-        windows = pl.DataFrame(rows, schema=dict(HOST.schema))
-        rates = [(rare or {}).get(row["entity"], 1e4) for row in rows]
-        scores = windows.select("entity", "start", "end").with_columns(
-            pl.Series("per_day", rates, pl.Float64), warm=pl.lit(True)
-        )
+        windows, scores = _minute(self.now, hosts, rare or {})
         self.now += timedelta(minutes=1)
         with self.engine.begin() as connection:
             return self.alerts.take(connection, HOST, windows, scores, [], now=self.now)
@@ -109,3 +98,23 @@ class Bench:
         """Everything in a table."""
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+
+
+def window(bench: Bench, value: float | None) -> tuple[Any, pl.DataFrame, pl.DataFrame, list[Any]]:
+    """What `AlertEngine.take` takes, for the minute of one host that is next."""
+    return HOST, *_minute(bench.now, {"a": value}, {}), []
+
+
+def _minute(
+    start: datetime, hosts: Mapping[str, float | None], rare: Mapping[str, float]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = [
+        {"entity": name, "start": start, "end": start + timedelta(minutes=1), "memory_max": value}
+        for name, value in sorted(hosts.items())
+    ]
+    windows = pl.DataFrame(rows, schema=dict(HOST.schema))
+    rates = [rare.get(name, 1e4) for name in sorted(hosts)]
+    scores = windows.select("entity", "start", "end").with_columns(
+        pl.Series("per_day", rates, pl.Float64), warm=pl.lit(True)
+    )
+    return windows, scores

@@ -9,7 +9,7 @@ import pytest
 from serving.alerts.acts import act, close_incident
 from serving.alerts.lifecycle import AlertError
 from serving.store.tables import alerts, incidents, outbox
-from tests.serving.alerts.alerting import Bench
+from tests.serving.alerts.alerting import Bench, window
 
 
 def test_a_limit_broken_once_is_pending_and_tells_nobody(bench: Bench) -> None:
@@ -139,3 +139,16 @@ def test_a_step_that_is_done_twice_is_done_once(bench: Bench) -> None:
     bench.now -= timedelta(minutes=1)
     bench.minute({"a": 80})
     assert {table: bench.rows(table) for table in (incidents, outbox)} == before
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind_in_memory_either(
+    bench: Bench, store_again: Bench
+) -> None:
+    for value in (80, 80, 50, 88, 88):
+        bench.minute({"a": value})
+        with store_again.engine.connect() as connection:
+            store_again.alerts.take(connection, *window(store_again, value), now=store_again.now)
+            connection.rollback()
+        store_again.minute({"a": value})
+    for table in (alerts, incidents, outbox):
+        assert store_again.rows(table) == bench.rows(table)
