@@ -153,7 +153,7 @@ class AlertEngine:
 
     def _enter(self, connection: sa.Connection) -> None:
         """Go back to what the database knows unless the last transaction was committed."""
-        transaction = connection.get_transaction()
+        transaction = connection.get_transaction() or connection.begin()
         if self._transaction not in (None, transaction):
             self.restore(connection)
         if self._transaction is not transaction:

@@ -70,10 +70,15 @@ def tell(alert: Row, verdict: Verdict, window: Row, now: datetime) -> bool:
     before = alert["severity"]
     worse = not before or verdict.severity > Severity(before)
     rarest = verdict.rarity.per_day if verdict.rarity else None
-    gravest = worse or (
-        verdict.severity == before
-        and rarest is not None
-        and (alert["per_day"] is None or rarest < alert["per_day"])
+    fires = alert["state"] == State.PENDING and not verdict.pending
+    gravest = (
+        worse
+        or fires
+        or (
+            verdict.severity == before
+            and rarest is not None
+            and (alert["per_day"] is None or rarest < alert["per_day"])
+        )
     )
     alert["last_seen"], alert["updated_at"] = verdict.end, now
     alert["windows"] += 1
