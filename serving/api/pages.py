@@ -43,9 +43,11 @@ def page(
         query = query.where(sa.or_(time < at, sa.and_(time == at, key < last)))
     rows = connection.execute(query.order_by(time.desc(), key.desc()).limit(limit + 1))
     found = [dict(row) for row in rows.mappings()]
-    last = found[limit - 1] if len(found) > limit else None
-    following = _write((last[time.name], last[key.name])) if last else None
-    return Page(items=found[:limit], next=following)
+    newest = found[:limit]
+    following = None
+    if len(found) > limit:
+        following = _write((newest[-1][time.name], newest[-1][key.name]))
+    return Page(items=newest, next=following)
 
 
 def _write(place: Sequence[Any]) -> str:
