@@ -38,7 +38,7 @@ format: $(READY) ## mend what ruff can mend
 
 lock: $(READY) ## write requirements.lock from pyproject.toml; ARGS=--upgrade for newer versions
 	$(BIN)/uv pip compile pyproject.toml --quiet --output-file requirements.lock \
-	    --extra kafka --extra postgres --extra demo --extra dev \
+	    --extra kafka --extra postgres --extra apprise --extra sigma --extra demo --extra dev \
 	    --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 

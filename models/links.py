@@ -72,6 +72,10 @@ class Links:
             reached = further
         return best
 
+    def targets(self) -> list[str]:
+        """Every entity that something is handed on to."""
+        return [target for target, into in self._into.items() if into]
+
     def rows(self) -> list[list[str | float]]:
         """Every link as origin, target and share."""
         return [

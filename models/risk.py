@@ -208,6 +208,20 @@ class RiskBook:
         value = min(math.fsum(part.points for part in parts), 100.0)
         return Risk(entity, value, tuple(parts))
 
+    def riskiest(self, now: datetime, most: int) -> list[Risk]:
+        """The risks above 0, of at most so many entities, the greatest first, then by name."""
+        all_risks = (self.risk(name, now) for name in {*self._inputs, *self._links.targets()})
+        found = (risk for risk in all_risks if risk.value > 0)
+        return sorted(found, key=lambda risk: (-risk.value, risk.entity))[:most]
+
+    def forget(self, now: datetime) -> None:
+        """Drop inputs that have faded for good; no risk at ``now`` or later changes."""
+        for entity, sources in list(self._inputs.items()):
+            for source, kept in list(sources.items()):
+                sources[source] = [new for new in kept if self._worth(new, now) >= LEAST]
+            if not any(sources.values()):
+                del self._inputs[entity]
+
     def state(self) -> State:
         """All that was learned and set, as JSON values."""
         return {
@@ -251,6 +265,9 @@ class RiskBook:
             raise StateError(f"state holds no risk book: {error}") from error
         return book
 
+    def _worth(self, new: RiskInput, now: datetime) -> float:
+        return float(new.severity * 0.5 ** ((now - new.at) / self.half_life))
+
     def _gravity(self, new: RiskInput) -> tuple[float, RiskInput]:
         """Rank of an input, the same at any time: all fade alike."""
         age = new.at.timestamp() / self.half_life.total_seconds()
@@ -264,14 +281,10 @@ class RiskBook:
         """What the inputs of an entity add to its risk, source by source."""
         found: list[tuple[RiskInput, float]] = []
         for source, kept in sorted(self._inputs.get(entity, {}).items()):
-            faded = [
-                (new, new.severity * 0.5 ** ((now - new.at) / self.half_life))
-                for new in kept
-                if new.at <= now
-            ]
-            left = [(new, worth) for new, worth in faded if worth >= LEAST]
-            worths = np.array([worth for _, worth in left]) * RANKS[: len(left)] / RANKS.sum()
-            points = self._limited(worths, source, criticality)
+            worths = [(new, self._worth(new, now)) for new in kept if new.at <= now]
+            left = [(new, worth) for new, worth in worths if worth >= LEAST]
+            ranked = np.array([worth for _, worth in left]) * RANKS[: len(left)] / RANKS.sum()
+            points = self._limited(ranked, source, criticality)
             found.extend(zip((new for new, _ in left), points, strict=True))
         return found
 

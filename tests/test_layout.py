@@ -45,7 +45,10 @@ LIGHT = {"typer", "rich", *sys.stdlib_module_names}
 DISTRIBUTIONS = {
     "confluent_kafka": "confluent-kafka",
     "eth": "py-evm",
+    "eth_account": "eth-account",
     "eth_tester": "eth-tester",
+    "prometheus_client": "prometheus-client",
+    "sigma": "pysigma",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
 from features.view import FeatureView
 from models.persistence import ModelFileError
 from pipeline.files import InputError
+from pipeline.lake import Lake
+from pipeline.lifecycle.incidents import without
 from pipeline.scorer import MARGIN, Scorer
 
 __all__ = ["Snapshots"]
@@ -19,9 +23,8 @@ NAME = "%Y%m%dT%H%M%S.%fZ.npz"
 class Snapshots:
     """A ring of snapshots of one view's scorer, the oldest dropped; taken daily, a week's.
 
-    A rollback gives up all that was learned since, the incident's windows and what the baseline
-    took from them. What was normal since is learned again by `Scorer.step` over the lake's windows
-    from `Scorer.until` on, those of the incident left out.
+    Going back gives up all that was learned since, the incident's windows and what the baseline
+    took from them; `rewind` learns again what was normal since.
 
     Parameters
     ----------
@@ -76,6 +79,32 @@ class Snapshots:
             f"{self.folder}: no snapshot of {view.name} from before "
             f"{incident - MARGIN:%Y-%m-%d %H:%M:%S}; {told}"
         )
+
+    def rewind(self, view: FeatureView, lake: Lake, incidents: pl.DataFrame) -> Scorer:
+        """The scorer as if it had never seen the incidents: for those that nobody held in time.
+
+        Goes back to before the first of them and learns the lake's windows from there on, without
+        those of the incidents.
+
+        Parameters
+        ----------
+        incidents : polars.DataFrame
+            `pipeline.lifecycle.incidents.INCIDENT` columns, at least one row.
+
+        Raises
+        ------
+        InputError
+            There are no incidents, or no snapshot is old enough and whole.
+        LakeError
+            The lake cannot be read.
+        """
+        if incidents.is_empty():
+            raise InputError(f"{view.name}: no incident to go back to before")
+        first: datetime = incidents["start"].min()  # type: ignore[assignment]
+        scorer = self.before(view, first)
+        windows = lake.windows(view.name, since=scorer.until).sort("start", "entity")
+        scorer.run(without(windows, incidents))
+        return scorer
 
     def _path(self, time: datetime) -> Path:
         return self.folder / time.strftime(NAME)

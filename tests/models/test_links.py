@@ -73,6 +73,11 @@ def test_a_share_of_nothing_undoes_a_link() -> None:
     assert links.rows() == []
 
 
+def test_targets_are_those_that_something_reaches() -> None:
+    links = linked(("a", "b", 0.5), ("b", "c", 0.5), ("a", "d", 0.5), ("a", "d", 0.0))
+    assert links.targets() == ["b", "c"]
+
+
 def test_only_the_strongest_links_are_kept() -> None:
     links = linked(*((f"origin {i:02}", "b", (i + 1) / 40) for i in range(40)))
     assert sorted(links.paths("b", 1)) == [f"origin {i:02}" for i in range(8, 40)]

@@ -159,6 +159,34 @@ def test_a_linked_entity_hands_on_its_share_and_tells_the_path() -> None:
     assert far.points == pytest.approx(own / 4)
 
 
+def test_the_riskiest_are_told_first_and_those_at_no_risk_not_at_all() -> None:
+    risky = RiskBook()
+    for entity, grade in (("low", 20.0), ("high", 90.0), ("middle", 50.0), ("none", 0.0)):
+        risky.add(entity, [RiskInput(grade, NOW, "trades")])
+    risky.link("high", "key", 0.5)
+    told = risky.riskiest(NOW, 10)
+    assert [risk.entity for risk in told] == ["high", "middle", "key", "low"]
+    assert told == [risky.risk(risk.entity, NOW) for risk in told]
+    assert risky.riskiest(NOW, 2) == told[:2]
+    assert risky.riskiest(NOW + timedelta(days=30), 10) == []
+
+
+@quick
+@given(found=inputs, other=inputs)
+def test_to_forget_what_has_faded_changes_no_risk(
+    found: list[RiskInput], other: list[RiskInput]
+) -> None:
+    risky = book(found)
+    risky.add("b", other)
+    risky.link("b", "a", 0.5)
+    later = [NOW + timedelta(hours=hours) for hours in (0, 5, 50)]
+    before = [risky.risk(name, now) for name in "ab" for now in later]
+    risky.forget(NOW)
+    assert [risky.risk(name, now) for name in "ab" for now in later] == before
+    risky.forget(NOW + timedelta(days=30))
+    assert risky.state()["inputs"] == []
+
+
 def test_risk_does_not_go_round_in_circles() -> None:
     risky = book([RiskInput(90.0, NOW, "trades")])
     alone = risky.risk("a", NOW)
