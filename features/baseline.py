@@ -8,27 +8,22 @@ order, so both are equal by construction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numba import boolean, float64, int64, void
 from numpy.typing import NDArray
 
+from features.advance import advance, advance_alone
 from features.extract import US
-from features.jit import kernel, read
 from features.view import FeatureView
 
 __all__ = ["Baseline", "Deviations"]
 
 HALF_LIFE = timedelta(days=1)
-PRIOR_WINDOWS = 50.0
-CLIP = 4.0
-LEAST_SPREAD = 0.1
-
-WEIGHT, MEAN, SQUARE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ class Baseline:
         windows : polars.DataFrame
             Windows of the view sorted by (start, entity), none before the last ones learned.
         """
-        entity = self._numbers(windows["entity"])
+        entity = self.numbers(windows["entity"])
         values = windows.select(self.view.names).to_numpy(order="c")
         recent, typical, z = (np.empty(values.shape) for _ in range(3))
         advance(
@@ -109,14 +104,63 @@ class Baseline:
         )
         return Deviations(recent, typical, z)
 
+    def peek(
+        self, names: Sequence[str], start: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], Deviations]:
+        """Score windows against the past, each as if it came next, alone, and learn nothing.
+
+        Parameters
+        ----------
+        names : sequence of n str
+            Entities; one that never came before gets the number that would be next.
+        start : ndarray of shape (n,), int64
+            Microseconds from 1970. One before the newest window learned is judged by it.
+        values : ndarray of shape (n, d), float64
+            The view's features in order, NaN where unknown.
+
+        Returns
+        -------
+        ndarray of shape (n,), int64
+            The number of each entity.
+        Deviations
+        """
+        known = self._entities
+        given = names if self.view.forget_after else ("",) * len(names)
+        number = np.array([known.get(name, len(known)) for name in given], np.int64)
+        recent, typical, z = (np.empty(values.shape) for _ in range(3))
+        advance_alone(
+            number,
+            np.maximum(start, self._population_at[0]),
+            np.ascontiguousarray(values),
+            self._ratio,
+            self._shared,
+            float(self.view.every // US),
+            float(HALF_LIFE // US),
+            self._past[: len(known)],
+            self._ring[: len(known)],
+            self._at[: len(known)],
+            self._population,
+            self._population_at,
+            recent,
+            typical,
+            z,
+        )
+        return number, Deviations(recent, typical, z)
+
     @property
     def active(self) -> int:
         """Entities with a window within the view's ``forget_after`` of the newest window."""
         oldest = self._population_at[0] - self.view.forget_after // US
         return int((self._at[: len(self._entities)] >= oldest).sum())
 
-    def _numbers(self, names: pl.Series) -> NDArray[np.int64]:
-        """The row of each entity in the arrays, which grow for new entities."""
+    def numbers(self, names: pl.Series) -> NDArray[np.int64]:
+        """The number of each entity, from 0 in the order they first came; kept for good.
+
+        What is forgotten at once, as a transaction is, has no past of its own: all such entities
+        share one, and memory stays flat.
+        """
+        if not self.view.forget_after:
+            names = pl.repeat("", len(names), eager=True)
         distinct = names.unique(maintain_order=True).to_list()
         for name in distinct:
             self._entities.setdefault(name, len(self._entities))
@@ -178,84 +222,3 @@ def _restored(
             f"baseline of {view.name}: state {part!r} has shape {values.shape}; expected {shape}"
         )
     return values
-
-
-@kernel(
-    void(
-        read(int64), read(int64), read(float64, 2), read(boolean), read(boolean), float64, float64,
-        float64[:, :, ::1], float64[:, :, ::1], int64[::1], float64[:, ::1], int64[::1],
-        float64[:, ::1], float64[:, ::1], float64[:, ::1],
-    )
-)  # fmt: skip
-def advance(
-    entity: NDArray[np.int64],
-    start: NDArray[np.int64],
-    values: NDArray[np.float64],
-    ratio: NDArray[np.bool_],
-    shared: NDArray[np.bool_],
-    every: float,
-    half_life: float,
-    past: NDArray[np.float64],
-    ring: NDArray[np.float64],
-    at: NDArray[np.int64],
-    population: NDArray[np.float64],
-    population_at: NDArray[np.int64],
-    recent: NDArray[np.float64],
-    typical: NDArray[np.float64],
-    z: NDArray[np.float64],
-) -> None:
-    """Walk windows in order: move each entity's ring, compare with its past, learn."""
-    rows, width = values.shape
-    length = ring.shape[1]
-    total, seen = np.empty(width), np.empty(width)
-    for i in range(rows):
-        e = entity[i]
-        slot = np.int64(start[i] // np.int64(every))
-        gone = length
-        if at[e] > 0:
-            gone = min(np.int64(length), slot - at[e] // np.int64(every))
-            past[e] *= 0.5 ** ((start[i] - at[e]) / half_life)
-        if population_at[0] > 0:
-            population *= 0.5 ** ((start[i] - population_at[0]) / half_life)
-        for k in range(gone):
-            ring[e, (slot - k) % length] = np.nan
-        at[e] = start[i]
-        population_at[0] = start[i]
-        ring[e, slot % length] = values[i]
-        total[:] = 0.0
-        seen[:] = 0.0
-        for k in range(length):
-            for f in range(width):
-                known = not np.isnan(ring[e, k, f])
-                total[f] += ring[e, k, f] if known else 0.0
-                seen[f] += known
-        for f in range(width):
-            value = values[i, f]
-            mean = total[f] / seen[f] if seen[f] > 0 else np.nan
-            # A mean of 0 has no logarithm: of a ratio only amounts above 0 are compared.
-            known = seen[f] > 0 and not (ratio[f] and mean <= 0.0)
-            x = np.log(mean) if ratio[f] and known else mean
-            weight, own = population[f, WEIGHT], past[e, f, WEIGHT]
-            centre, spread = x, 1.0
-            if weight > 0.0:
-                usual = population[f, MEAN] / weight
-                if not shared[f]:
-                    # Nothing is known of an entity's own currency but its own past: the prior
-                    # is the value itself, and a new entity deviates little.
-                    own_mean = past[e, f, MEAN] / own if own > 0.0 else np.nan
-                    usual = x if known else own_mean
-                centre = (past[e, f, MEAN] + PRIOR_WINDOWS * usual) / (own + PRIOR_WINDOWS)
-                # The spread is the population's: an entity with a quiet past has too little of
-                # its own, and its first busy minute would look impossible.
-                spread = max(np.sqrt(population[f, SQUARE] / weight), LEAST_SPREAD)
-            recent[i, f] = mean
-            typical[i, f] = np.exp(centre) if ratio[f] else centre
-            z[i, f] = (x - centre) / spread if known else 0.0
-            # A silent window says nothing about how large a busy one usually is.
-            if known and not np.isnan(value) and not (ratio[f] and value <= 0.0):
-                learned = min(max(x, centre - CLIP * spread), centre + CLIP * spread)
-                squared = (learned - centre) ** 2 if weight > 0.0 else spread * spread
-                for row in (past[e, f], population[f]):
-                    row[WEIGHT] += 1.0
-                    row[MEAN] += learned
-                    row[SQUARE] += squared

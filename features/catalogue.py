@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from features import market_data, orders, system, trading
+from features import (
+    access,
+    accounts,
+    calls,
+    contracts,
+    market_data,
+    orders,
+    senders,
+    system,
+    trading,
+)
 from features.stream import Stream
 from features.view import FeatureView
 
@@ -21,6 +31,17 @@ _VIEWS = (
     system.SERVICE_1M,
     system.DATABASE_1M,
     system.NETWORK_1M,
+    access.IP_1M,
+    access.SUBNET_1M,
+    access.ASN_1M,
+    access.ACCOUNT_5M,
+    access.KEY_1M,
+    contracts.ADDRESS_12S,
+    contracts.ADDRESS_1M,
+    senders.SENDER_1M,
+    senders.FUNCTION_1M,
+    accounts.ACCOUNT_1D,
+    calls.TRANSACTION_1S,
 )
 
 VIEWS: dict[str, FeatureView] = {v.name: v for v in _VIEWS}

@@ -14,10 +14,11 @@ from numba import boolean, int64, uint32
 from numpy.typing import NDArray
 
 from features.jit import kernel, read
+from features.novelty import latest_values
 from features.stream import Stream
 from features.view import FeatureView
 
-__all__ = ["entity_name", "extract", "last_events"]
+__all__ = ["entity_name", "extract", "last_events", "of_entities"]
 
 US = timedelta(microseconds=1)
 
@@ -36,10 +37,20 @@ def entity_name(view: FeatureView) -> pl.Expr:
     return pl.concat_str(parts, separator="|").alias("entity")
 
 
+def of_entities(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
+    """The events that name an entity of the view."""
+    missing = any(events[column].null_count() for column in view.entity)
+    return events.drop_nulls(view.entity) if missing else events
+
+
 def last_events(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
-    """The last event of each entity in the stream's total order."""
-    order = [*view.entity, view.stream.time, view.stream.id]
-    return events.sort(order).unique(view.entity, keep="last", maintain_order=True)
+    """The last event of each entity in the stream's total order, and those of what it remembers."""
+    events = events.sort(*view.entity, view.stream.time, view.stream.id)
+    if not view.remember:
+        return events.unique(view.entity, keep="last", maintain_order=True)
+    kept = [latest_values(events, view.entity, column) for column in view.remember]
+    last = events.select(pl.struct(view.entity).is_last_distinct()).to_series()
+    return events.filter(pl.any_horizontal(last, *kept))
 
 
 def extract(
@@ -54,8 +65,9 @@ def extract(
     events : polars.DataFrame
         Valid events of the view's stream (`Stream.validate`), in any order.
     previous : polars.DataFrame, optional
-        For each entity at most one earlier event. It belongs to no window; it gives the first
-        event of a window its predecessor (last price, time since the last trade).
+        Earlier events, those that `last_events` keeps. They belong to no window; the last of an
+        entity gives the first event of a window its predecessor (last price, time since the last
+        trade), the others say what the entity has shown before.
 
     Returns
     -------
@@ -63,6 +75,7 @@ def extract(
         ``entity, start, end`` and one Float64 column a feature, a row for each window that
         holds an event, sorted by (start, entity). Null where a feature is undefined.
     """
+    events = of_entities(view, events)
     if events.is_empty():
         return pl.DataFrame(schema=dict(view.schema))
     frame, names = _arrange(view, events, previous)

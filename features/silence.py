@@ -36,9 +36,10 @@ def known_entities(view: FeatureView, last_events: pl.DataFrame) -> pl.DataFrame
     """When each entity was last heard of: ``entity, start, heard`` (microseconds)."""
     heard = pl.col(view.stream.time).to_physical()
     every = view.every // US
-    return last_events.select(
+    known = last_events.select(
         entity_name(view), (heard - heard % every).alias("start"), heard.alias("heard")
     )
+    return known.group_by("entity").max() if view.remember else known
 
 
 def fill_silence(

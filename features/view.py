@@ -132,7 +132,8 @@ class FeatureView:
     stream : Stream
         Where the events come from.
     entity : tuple of str
-        Columns that name the entity; several are joined by ``|``.
+        Columns that name the entity; several are joined by ``|``. An event without a value in
+        one of them belongs to no window of the view.
     every : timedelta
         Length of the tumbling windows, aligned to the epoch, half open.
     declared : tuple of Derived
@@ -147,6 +148,8 @@ class FeatureView:
         What an entity is judged by: its mean over this long (`features.baseline`).
     main : tuple of str
         The amounts whose surge is the plainest sign of trouble in this view.
+    remember : tuple of str
+        Columns whose latest values are known for each entity (`features.novelty`).
     """
 
     name: str
@@ -159,6 +162,7 @@ class FeatureView:
     retention: timedelta = timedelta(days=30)
     recent: timedelta = timedelta(minutes=1)
     main: tuple[str, ...] = ()
+    remember: tuple[str, ...] = ()
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -210,5 +214,5 @@ class FeatureView:
         return frozenset(used) & {c.name for c in self.stream.columns}
 
 
-BUILT_IN = ("first_of_entity", "window", "_silence")
+BUILT_IN = ("first_of_entity", "window", "_entity", "_start", "_silence")
 """Columns that `features.extract` adds for derived columns to read."""

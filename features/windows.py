@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from features.extract import US, extract, last_events
+from features.extract import US, extract, last_events, of_entities
+from features.novelty import REMEMBERED_FOR
 from features.silence import fill_silence, known_entities
 from features.stream import TIME
 from features.view import FeatureView
@@ -87,10 +88,11 @@ class Windower:
         Parameters
         ----------
         events : polars.DataFrame
-            Valid events of the view's stream.
+            Valid events of the view's stream. What names no entity of the view is passed over.
         now : datetime
             Aware time of arrival.
         """
+        events = of_entities(self.view, events)
         future = events[self.view.stream.time] > now + self.future_tolerance
         present = events.filter(~future)
         if present.is_empty():
@@ -165,11 +167,14 @@ class Windower:
         return Closed(windows, late, future)
 
     def _remember(self, ready: pl.DataFrame, until: datetime) -> pl.DataFrame:
-        """The last event of each entity that is not forgotten yet."""
+        """The last event of each entity that is not forgotten yet, and what it remembers."""
         last = last_events(self.view, pl.concat([self.state.previous, ready]))
         at = pl.col(self.view.stream.time).to_physical()
         start = (at - at % (self.view.every // US)).cast(TIME)
-        return last.filter(start + self.view.forget_after >= until)
+        forget_after = self.view.forget_after
+        if self.view.remember:
+            forget_after = max(forget_after, REMEMBERED_FOR)
+        return last.filter(start + forget_after >= until)
 
 
 def _latest(*times: datetime | None) -> datetime | None:

@@ -282,3 +282,15 @@ def test_many_entities_at_once_keep_their_own_pasts() -> None:
     assert len(state["past"]) == len(state["ring"]) == len(state["at"]) == 300
     levels = dict(zip(state["entities"], state["ring"][:, :, 0], strict=True))
     assert all(np.nanmax(levels[f"e{i}"]) == i for i in range(300))
+
+
+def test_entities_that_are_seen_once_share_one_past_and_take_no_memory() -> None:
+    view = replace(VIEW, forget_after=timedelta(0), recent=EVERY)
+    rows = [(f"tx{i}", *row[1:]) for i, row in enumerate(steady("tx", 300))]
+    baseline = Baseline(view)
+    baseline.update(windows(rows))
+    last = baseline.update(windows([("drain", 300, 10.0, 500.0, 1.0)]))
+    assert len(baseline.state()["entities"]) == 1
+    assert last.typical[0, 1] == pytest.approx(5.0, rel=0.1)
+    assert last.z[0, 1] > 5
+    assert abs(last.z[0, 0]) < 1

@@ -71,10 +71,10 @@ def test_every_view_says_its_length_in_its_name(view: FeatureView) -> None:
 
 
 @EVERY_VIEW
-def test_every_entity_is_made_of_required_columns(view: FeatureView) -> None:
-    required = {c.name for c in view.stream.columns if c.required}
+def test_every_entity_and_memory_is_made_of_texts_of_the_stream(view: FeatureView) -> None:
+    texts = {c.name for c in view.stream.columns if c.type == pl.String}
     assert view.entity
-    assert set(view.entity) <= required
+    assert set(view.entity) | set(view.remember) <= texts
 
 
 @EVERY_VIEW
@@ -117,7 +117,7 @@ def some_events(stream: Stream, every: timedelta, rng: np.random.Generator) -> p
         if not column.required:
             values = values.zip_with(pl.Series(rng.random(n) < 0.6), values.clear(n))
         columns[column.name] = values.cast(column.type)
-    validated = stream.validate(pl.DataFrame(columns), now=NOON + timedelta(days=9))
+    validated = stream.validate(pl.DataFrame(columns), now=NOON + timedelta(days=999))
     validated.refused.raise_first()
     return validated.events
 
@@ -134,7 +134,7 @@ def test_every_view_has_the_same_windows_whatever_batches_and_order_within_laten
     cuts = [0, *sorted(rng.integers(0, len(events), 12).tolist()), len(events)]
     windower = Windower(view)
 
-    steps = [windower.push(arrived[a:b], NOON + timedelta(days=9)) for a, b in pairwise(cuts)]
+    steps = [windower.push(arrived[a:b], NOON + timedelta(days=999)) for a, b in pairwise(cuts)]
     steps.append(windower.flush())
 
     assert all(step.late.is_empty() for step in steps)
