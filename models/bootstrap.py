@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lgamma, log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.detector import Vector
 
-__all__ = ["LEVEL", "bootstrap_interval", "share_interval"]
+__all__ = ["LEVEL", "bootstrap_interval", "count_interval", "share_interval"]
 
 LEVEL = 0.95
 """Share of intervals that are meant to hold the true figure."""
@@ -78,3 +79,30 @@ def share_interval(found: Vector, *, seed: int, level: float = LEVEL) -> tuple[f
     return bootstrap_interval(
         lambda drawn: float(found[drawn].mean()), len(found), seed=seed, level=level
     )
+
+
+def count_interval(count: int, *, level: float = LEVEL) -> tuple[float, float]:
+    """Exact interval of the number to be expected where so many independent events were counted.
+
+    Source: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28, 1936.
+
+    >>> [round(end, 2) for end in count_interval(10)], [round(end, 2) for end in count_interval(0)]
+    ([4.8, 18.39], [0.0, 3.69])
+    """
+    if count < 0:
+        raise ValueError(f"count = {count}, expected at least 0")
+    part = (1 - level) / 2
+    low = _poisson_mean(count - 1, 1 - part) if count else 0.0
+    return low, _poisson_mean(count, part)
+
+
+def _poisson_mean(count: int, share: float) -> float:
+    """The mean at which so small a count, or a smaller one, comes with this probability."""
+    counts = np.arange(count + 1.0)
+    factorials = np.array([lgamma(c + 1) for c in counts])
+    low, high = 0.0, float(count + 10 * np.sqrt(count + 1) + 10)
+    while high - low > 1e-9 * high:
+        mean = (low + high) / 2
+        more = bool(np.logaddexp.reduce(counts * log(mean) - mean - factorials) > log(share))
+        low, high = (mean, high) if more else (low, mean)
+    return high

@@ -8,13 +8,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from features.jit import kernel
 from models.detector import State, StateError, Vector, state_array
 from models.metrics import SAME_ALERT_S
 
-__all__ = ["AlertBudget", "split"]
+__all__ = ["AlertBudget", "count_alerts", "split"]
 
 LEVELS = np.geomspace(1e-3, 1e6, 145)
 LEAST_ALERTS = 20
+# How far a threshold may be moved to make up for alerts that were too many or too few.
+LEAST_PACE, MOST_PACE = 0.5, 2.0
+# Beyond this power two measured levels say more about their own noise than about clusters.
+MOST_GROWTH = 4.0
 
 
 class AlertBudget:
@@ -23,7 +28,7 @@ class AlertBudget:
     ``per_day`` counts windows. Windows of an entity less than 10 minutes apart are one alert, so
     alerts are fewer than windows by the extremal index of the scores. It is measured on normal
     history at each level that has 20 alerts there, and with it whatever a calibration is off by.
-    At rarer levels the index of the rarest measured one holds: it tends to a limit.
+    At rarer levels the law holds by which alerts grow from the rarest measured one to their double.
 
     A lower bar does not give ever more alerts: in the end they all merge. No threshold is told
     beyond the level with the most alerts.
@@ -45,7 +50,15 @@ class AlertBudget:
         self.alerts = alerts
 
     @classmethod
-    def fit(cls, entity: NDArray[np.int64], end: Vector, per_day: Vector, *, days: float) -> Self:
+    def fit(
+        cls,
+        entity: NDArray[np.int64],
+        end: Vector,
+        per_day: Vector,
+        *,
+        days: float,
+        apart: float = SAME_ALERT_S,
+    ) -> Self:
         """Measure on warm windows of normal history, known incidents left out.
 
         Parameters
@@ -55,6 +68,9 @@ class AlertBudget:
             window, 1/day.
         days : float
             What the history covers, above 0.
+        apart : float, default 600.0
+            Seconds from which on two windows of an entity are two alerts. At 0 each window is one,
+            for a budget of windows.
 
         Raises
         ------
@@ -65,29 +81,58 @@ class AlertBudget:
             raise ValueError(f"days is {days}, expected above 0, and per_day without NaN")
         order = np.lexsort((end, entity))
         entity, end, per_day = entity[order], end[order], per_day[order]
-        counts = np.array([_alerts(entity, end, per_day <= level) for level in LEVELS])
+        merges = np.maximum(per_day, _rarest_before(entity, end, per_day, apart))
+        counts = _at_most(per_day) - _at_most(merges)
         # Beyond the level with the most alerts a lower bar only merges them.
         told = np.flatnonzero(counts >= LEAST_ALERTS)
         told = told[told <= int(counts.argmax())]
         return cls(LEVELS[told], np.maximum.accumulate(counts[told] / days))
 
-    def threshold(self, budget: float) -> float:
+    def threshold(self, budget: float, *, raised: float = 0.0, days: float = 0.0) -> float:
         """The level to alert at or below for so many alerts a day; of windows, 1/day.
 
         Without enough history each window counts as an alert of its own: too few, never too many.
+
+        Parameters
+        ----------
+        budget : float
+            Alerts a day, above 0.
+        raised, days : float
+            Alerts raised since the budget was set, and days since then. What was raised too much
+            or too little is made up for over as long a time again, by asking for no less than
+            half the budget and no more than twice: so the budget is kept where scores drift.
 
         Raises
         ------
         ValueError
             The budget is not above 0.
+
+        Source: the feedback, Gibbs and Candes, Adaptive conformal inference under distribution
+        shift, NeurIPS 2021.
         """
         if not budget > 0:
             raise ValueError(f"budget is {budget} alerts a day, expected above 0")
+        if days > 0:
+            budget *= min(max(2.0 - raised / (budget * days), LEAST_PACE), MOST_PACE)
         if not len(self.levels):
             return budget
         if budget <= self.alerts[0]:
-            return float(self.levels[0] * budget / self.alerts[0])
+            rarer = float(self.levels[0] * (budget / self.alerts[0]) ** self._growth)
+            # Never below what each window as an alert of its own would need.
+            return max(rarer, min(budget, float(self.levels[0])))
         return float(np.exp(np.interp(budget, self.alerts, np.log(self.levels))))
+
+    @property
+    def _growth(self) -> float:
+        """The power of the alerts by which levels grow, where alerts are fewest but told.
+
+        Clusters shrink as the level gets rarer, so it is above 1; each alert its own window is 1.
+        """
+        last = int(np.searchsorted(self.alerts, 2 * self.alerts[0]))
+        if last == len(self.alerts):
+            return 1.0
+        levels, alerts = np.log(self.levels[[0, last]]), np.log(self.alerts[[0, last]])
+        return float(np.clip(np.diff(levels) / np.diff(alerts), 1.0, MOST_GROWTH)[0])
 
     @property
     def most(self) -> float:
@@ -127,8 +172,49 @@ def split(budget: float, views: Iterable[str]) -> dict[str, float]:
     return {name: budget / len(names) for name in names}
 
 
-def _alerts(entity: NDArray[np.int64], end: Vector, alerting: NDArray[np.bool_]) -> int:
-    """Alerts of windows in order of entity and time."""
-    entity, end = entity[alerting], end[alerting]
-    apart = (np.diff(entity) != 0) | (np.diff(end) >= SAME_ALERT_S)
-    return int(apart.sum()) + bool(len(end))
+def count_alerts(entity: NDArray[np.int64], end: Vector, *, apart: float = SAME_ALERT_S) -> int:
+    """Alerts that alerting windows merge into, given in any order.
+
+    >>> count_alerts(np.array([0, 1, 0]), np.array([0.0, 0.0, 599.0]))
+    2
+    """
+    order = np.lexsort((end, entity))
+    return int(_in_order(entity[order], end[order], apart).sum())
+
+
+def _in_order(entity: NDArray[np.int64], end: Vector, apart: float) -> NDArray[np.bool_]:
+    """Which windows, in order of entity and time, begin an alert."""
+    begins = np.ones(len(end), bool)
+    begins[1:] = (np.diff(entity) != 0) | (np.diff(end) >= apart)
+    return begins
+
+
+def _at_most(rate: Vector) -> NDArray[np.int64]:
+    """How many rates lie at or below each level."""
+    first = np.searchsorted(LEVELS, rate, side="left")
+    return np.cumsum(np.bincount(first, minlength=len(LEVELS) + 1))[:-1]
+
+
+@kernel("float64[::1](int64[::1], float64[::1], float64[::1], float64)")
+def _rarest_before(entity: NDArray[np.int64], end: Vector, rate: Vector, apart: float) -> Vector:
+    """The least rate among an entity's windows less than ``apart`` before each, else infinity.
+
+    At levels from a window's rate up to this it begins an alert, above it joins one. So one pass
+    counts the alerts of every level at once.
+    """
+    least = np.full(len(end), np.inf)
+    # Windows before this one that are near, ever less rare, so that the rarest is the first.
+    near = np.empty(len(end), np.int64)
+    first, last = 0, 0
+    for i in range(len(end)):
+        while first < last and (
+            entity[near[first]] != entity[i] or end[i] - end[near[first]] >= apart
+        ):
+            first += 1
+        if first < last:
+            least[i] = rate[near[first]]
+        while first < last and rate[near[last - 1]] >= rate[i]:
+            last -= 1
+        near[last] = i
+        last += 1
+    return least

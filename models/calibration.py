@@ -38,6 +38,9 @@ class Calibration:
         Which scores the sample keeps.
     size, memory : int
         Scores in the reference, and how many scores back it reaches.
+    dependence : float, default 1.0
+        How many scores in a row say no more than one. Running means are such; where they look
+        like many numbers, the tail they show is the shape of a few excursions.
 
     Source: rank, Vovk et al., Algorithmic Learning in a Random World, 2005; tail, Pickands 1975,
     fitted after Zhang and Stephens, Technometrics 2009.
@@ -50,9 +53,16 @@ class Calibration:
     """
 
     def __init__(
-        self, *, bounded: bool = False, seed: int, size: int = SIZE, memory: int = MEMORY
+        self,
+        *,
+        bounded: bool = False,
+        seed: int,
+        size: int = SIZE,
+        memory: int = MEMORY,
+        dependence: float = 1.0,
     ) -> None:
         self.bounded = bounded
+        self.dependence = dependence
         self.sample = Sample(size, 1, seed=seed, memory=memory)
         self._arrange()
 
@@ -104,7 +114,8 @@ class Calibration:
         shape, scale = generalised_pareto(excess)
         # Few numbers easily make a tail look too light, and what lies beyond it too rare: ten
         # more of a heavy tail (Vehtari et al., Pareto smoothed importance sampling, JMLR 2024).
-        shape = (len(excess) * shape + PRIOR_NUMBERS * PRIOR_SHAPE) / (len(excess) + PRIOR_NUMBERS)
+        numbers = len(excess) / self.dependence
+        shape = (numbers * shape + PRIOR_NUMBERS * PRIOR_SHAPE) / (numbers + PRIOR_NUMBERS)
         # A negative shape has an end beyond which the probability would be 0.
         return (threshold, shape, scale) if shape > 0 else (threshold, 0.0, float(excess.mean()))
 
@@ -119,6 +130,7 @@ class Calibration:
             "seed": self.sample.seed,
             "size": self.sample.size,
             "memory": self.sample.memory,
+            "dependence": self.dependence,
         }
 
     @classmethod
@@ -135,6 +147,7 @@ class Calibration:
             seed=state_value(state, "seed", int),
             size=state_value(state, "size", int),
             memory=state_value(state, "memory", int),
+            dependence=state_value(state, "dependence", float),
         )
         new.sample.restore(state)
         new._next = state_value(state, "next", int)

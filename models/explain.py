@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bands import Bands
+from models.change import Change
 from models.combine import cauchy_terms
 from models.detector import Detector, Matrix, Vector, as_matrix
 from models.half_space_trees import HalfSpaceTrees
@@ -23,7 +25,14 @@ from models.kernels.forest import PerfectForest
 from models.nearest_normal import NearestNormal
 from models.surge import Surge
 
-__all__ = ["contributions", "evidence_shares", "feature_shares", "kept_share"]
+__all__ = [
+    "contributions",
+    "evidence_shares",
+    "expected_ranges",
+    "feature_shares",
+    "kept_share",
+    "level_shifts",
+]
 
 STEPS = 32
 ROUNDS = 3
@@ -64,6 +73,18 @@ def _of_nearest_normal(detector: NearestNormal, X: Matrix) -> Matrix:
 
 
 @contributions.register
+def _of_bands(detector: Bands, X: Matrix) -> Matrix:
+    """Half-widths outside the range; the sum is the score, as a usual window is inside all."""
+    return detector.terms(as_matrix(X, detector.features))
+
+
+@contributions.register
+def _of_change(detector: Change, X: Matrix) -> Matrix:
+    """How near each feature's level is to a certain change; the sum is the score."""
+    return detector.terms(as_matrix(X, detector.features))
+
+
+@contributions.register
 def _of_isolation_forest(detector: IsolationForest, X: Matrix) -> Matrix:
     """Steps of path saved, over the average path length: the sum is log2 of score over usual."""
     X = as_matrix(X, detector.features)
@@ -89,6 +110,34 @@ def _of_half_space_trees(detector: HalfSpaceTrees, X: Matrix) -> Matrix:
     n_trees, width = spaces.feature.shape
     shares: Matrix = changes / (n_trees * spaces.window_size * (2 * width - 1))
     return shares
+
+
+@singledispatch
+def level_shifts(detector: Detector, X: Matrix) -> tuple[Matrix, Matrix] | None:
+    """What each feature's level was before it changed, and since when; None of most detectors.
+
+    Two matrices of shape (n, d), NaN where no change is known, on the scale of the input.
+    """
+    return None
+
+
+@level_shifts.register
+def _(detector: Change, X: Matrix) -> tuple[Matrix, Matrix] | None:
+    return detector.shifts(X)
+
+
+@singledispatch
+def expected_ranges(detector: Detector, X: Matrix) -> tuple[Matrix, Matrix, Matrix] | None:
+    """What each feature may be: low, expected, high; None of most detectors.
+
+    Three matrices of shape (n, features that are no seasons), on the scale of the input.
+    """
+    return None
+
+
+@expected_ranges.register
+def _(detector: Bands, X: Matrix) -> tuple[Matrix, Matrix, Matrix] | None:
+    return detector.ranges(X) if detector.warm else None
 
 
 # The expectations of a fitted forest never change; those of half-space trees do with each window.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from models.bootstrap import bootstrap_interval, share_interval
+from models.bootstrap import bootstrap_interval, count_interval, share_interval
 
 TRIALS = 120
 
@@ -69,3 +71,21 @@ def test_no_units_have_no_interval() -> None:
         bootstrap_interval(lambda drawn: 0.0, 0, seed=0)
     with pytest.raises(ValueError, match="units = 0"):
         share_interval(np.empty(0), seed=0)
+
+
+def test_the_interval_of_a_count_covers_its_mean() -> None:
+    random = np.random.default_rng(5)
+    for mean in (0.5, 4.0, 40.0):
+        counts = random.poisson(mean, size=400)
+        held = [low <= mean <= high for low, high in map(count_interval, counts.tolist())]
+        # Exact intervals hold it at least as often as they say, but for chance.
+        assert np.mean(held) >= 0.92
+
+
+def test_the_ends_of_a_count_are_those_of_its_own_probability() -> None:
+    low, high = count_interval(7)
+    few = sum(high**k * np.exp(-high) / math.factorial(k) for k in range(8))
+    many = 1 - sum(low**k * np.exp(-low) / math.factorial(k) for k in range(7))
+    assert (few, many) == (pytest.approx(0.025), pytest.approx(0.025))
+    with pytest.raises(ValueError, match="at least 0"):
+        count_interval(-1)

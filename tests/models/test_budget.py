@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.budget import LEAST_ALERTS, AlertBudget, split
+from models.budget import LEAST_ALERTS, AlertBudget, count_alerts, split
 from models.detector import StateError, Vector
 from models.metrics import SAME_ALERT_S
 
@@ -81,11 +81,53 @@ def test_no_threshold_is_beyond_the_most_alerts_there_can_be() -> None:
     assert alerts(entity, end, per_day >= 0) == ENTITIES
 
 
-def test_what_is_rarer_than_history_can_tell_is_in_proportion() -> None:
+def test_rarer_than_history_can_tell_the_law_of_the_rarest_told_holds() -> None:
     told = AlertBudget.fit(*clustered(5, 7), days=5.0)
     least = LEAST_ALERTS / 5
     assert told.alerts[0] >= least
-    assert told.threshold(least / 10) == pytest.approx(told.threshold(least / 100) * 10)
+    tenth, hundredth = told.threshold(least / 10), told.threshold(least / 100)
+    assert told.levels[0] / tenth >= 10
+    assert tenth / hundredth == pytest.approx(
+        told.threshold(least / 20) / told.threshold(least / 200)
+    )
+
+
+def test_clusters_that_shrink_are_followed_beyond_what_history_tells() -> None:
+    # Alerts grow with the root of the level, as crossings of a smooth score do.
+    levels = np.geomspace(100.0, 10_000.0, 30)
+    told = AlertBudget(levels, np.sqrt(levels))
+    assert told.threshold(1.0) == pytest.approx(1.0)
+    assert told.threshold(5.0) == pytest.approx(25.0)
+    # Were all alerts single windows, a budget would be the level.
+    assert told.threshold(0.5) == 0.5
+
+
+def test_what_was_raised_too_much_is_made_up_for() -> None:
+    told = AlertBudget.fit(*clustered(5, 7), days=5.0)
+    due = told.threshold(10.0)
+    assert told.threshold(10.0, raised=100, days=10.0) == pytest.approx(due)
+    assert told.threshold(10.0, raised=120, days=10.0) == pytest.approx(told.threshold(8.0))
+    assert told.threshold(10.0, raised=80, days=10.0) == pytest.approx(told.threshold(12.0))
+    # Neither silence for what was too much nor a flood for what was too little.
+    assert told.threshold(10.0, raised=10_000, days=10.0) == pytest.approx(told.threshold(5.0))
+    assert told.threshold(10.0, raised=0, days=10.0) == pytest.approx(told.threshold(20.0))
+
+
+def test_a_budget_of_windows_counts_each() -> None:
+    entity, end, per_day = clustered(20, 1)
+    told = AlertBudget.fit(entity, end, per_day, days=20.0, apart=0.0)
+    for budget in (10.0, 100.0, 1_000.0):
+        assert np.mean(per_day <= told.threshold(budget)) * 10 * A_DAY == pytest.approx(budget, 0.1)
+
+
+def test_counts_at_all_levels_are_those_of_each_level_alone() -> None:
+    entity, end, per_day = clustered(2, 11)
+    told = AlertBudget.fit(entity, end, per_day, days=2.0)
+    for level, found in zip(told.levels, told.alerts, strict=True):
+        assert alerts(entity, end, per_day <= level) <= 2 * found
+        rarer = per_day <= level
+        assert count_alerts(entity[rarer], end[rarer]) == alerts(entity, end, rarer)
+    assert told.alerts[0] * 2 == alerts(entity, end, per_day <= told.levels[0])
 
 
 def test_without_history_each_window_is_an_alert() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibration import Calibration
+from models.calibration import PRIOR_SHAPE, Calibration
 from models.detector import StateError
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
@@ -182,6 +182,20 @@ def test_a_restored_calibration_goes_on_as_the_first(bounded: bool) -> None:
         second.learn(more)
 
 
+def test_scores_that_repeat_each_other_say_little_about_the_tail() -> None:
+    # Fifty numbers a value say no more about the tail than one would.
+    values = np.random.default_rng(0).exponential(size=200)
+    raw = np.repeat(values, 50) + np.random.default_rng(1).uniform(0, 1e-3, 10_000)
+    alike, apart = (Calibration(seed=0, dependence=d) for d in (50.0, 1.0))
+    for calibration in (alike, apart):
+        calibration.learn(raw)
+    shapes = [calibration._fit_tail()[1] for calibration in (alike, apart)]  # type: ignore[index]
+    # Four numbers instead of two hundred: the prior of ten outweighs them.
+    assert abs(shapes[0] - PRIOR_SHAPE) < 0.3 * abs(shapes[1] - PRIOR_SHAPE)
+    within = np.array([0.2, 0.5, 0.9])
+    np.testing.assert_array_equal(alike.probability(within), apart.probability(within))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_non_finite_score_is_refused_and_nothing_learned(bad: float) -> None:
     calibration = learned(np.arange(10.0))
@@ -202,6 +216,7 @@ def test_a_non_finite_score_is_refused_and_nothing_learned(bad: float) -> None:
         {"rows": np.full((10, 1), np.inf)},
         {"rows": np.zeros((9, 1))},
         {"seen": 11},
+        {"dependence": None},
     ],
 )
 def test_a_state_that_is_none_is_refused(change: dict[str, object]) -> None:
