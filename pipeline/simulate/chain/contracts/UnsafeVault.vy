@@ -1,0 +1,43 @@
+# pragma version 0.4.3
+"""
+@title UnsafeVault
+@notice A vault with a hole: it sends before it books, and counts no limit.
+"""
+import Custody
+
+initializes: Custody
+exports: Custody.__interface__
+
+
+@deploy
+def __init__(admin: address, limit: uint256):
+    Custody.__init__(admin, limit)
+
+
+@external
+@payable
+def deposit():
+    Custody._open(msg.sender)
+    Custody.balances[msg.sender] += msg.value
+    Custody.liabilities += msg.value
+    log Custody.Deposit(account=msg.sender, amount=msg.value)
+
+
+@external
+def withdraw_all():
+    Custody._open(msg.sender)
+    amount: uint256 = Custody.balances[msg.sender]
+    log Custody.Withdrawal(account=msg.sender, amount=amount)
+    raw_call(msg.sender, b"", value=amount)
+    Custody.liabilities -= Custody.balances[msg.sender]
+    Custody.balances[msg.sender] = 0
+
+
+@external
+def rescue(to: address, amount: uint256):
+    """
+    @notice Move assets of a paused vault to safety; the ledger of who owns what stays.
+    """
+    Custody._only_admin()
+    assert Custody.paused, "pause first"
+    raw_call(to, b"", value=amount)
