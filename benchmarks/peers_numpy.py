@@ -7,7 +7,8 @@ from collections import defaultdict, deque
 import numpy as np
 from numpy.typing import NDArray
 
-from features.baseline import CLIP, HALF_LIFE, LEAST_SPREAD, PRIOR_WINDOWS
+from features.advance import CLIP, LEAST_SPREAD, PRIOR_WINDOWS
+from features.baseline import HALF_LIFE
 from features.view import FeatureView
 
 __all__ = ["deviations"]

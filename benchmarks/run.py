@@ -28,6 +28,7 @@ FLOORS = {
     "forest.score.100000": 4.0,
     "half_space.25x8": 30.0,
     "half_space.25x15": 100.0,
+    "score.pipeline": 50.0,
     "windows.trades": 2.5,
     "windows.trades.polars": 1.0,
 }

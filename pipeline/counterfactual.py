@@ -115,13 +115,10 @@ def per_day(evidence: Evidence, row: int, kept: Matrix) -> Vector:
     kept : ndarray of shape (m, d)
         For each of m trials and each feature, from 0 (as expected) to 1 (as it was).
     """
-    concern = evidence.concern[row] * kept
-    multiple, power = evidence.multiples[row], kept[:, evidence.main]
-    multiples = np.where(multiple > 0, multiple**power, 0.0)
     p = np.ones((len(kept), len(evidence.arms)))
     for column, arm in enumerate(evidence.arms):
         if arm.detector.warm:
-            raw = arm.detector.score(multiples if arm.multiples else concern)
-            p[:, column] = arm.calibration.probability(raw)
+            rows = arm.input.kept(evidence.seen[row, arm.place], kept)
+            p[:, column] = arm.calibration.probability(arm.detector.score(rows))
     rates: Vector = cauchy_combination(p, evidence.weights) * evidence.daily
     return rates

@@ -17,7 +17,10 @@ from features.silence import batch_windows
 from features.stream import TIME
 from features.view import FeatureView
 from models.detector import Matrix
-from pipeline.files import InputError, read_events, read_table
+from pipeline.event_tables import TIMELESS, read_event_table
+from pipeline.files import InputError, read_table
+from pipeline.lives import lives
+from pipeline.population import score_population
 from pipeline.scorer import SCORES, STEP, Scorer
 from pipeline.series import score_rows, score_series
 
@@ -25,6 +28,9 @@ __all__ = ["COLUMNS", "Dataset", "blind_scores", "score_dataset"]
 
 DEFAULT_VIEW = {"trades": "trades.symbol_5s"}
 """The view that scores events of a stream: one configuration for a kind of stream."""
+
+WHOLE_VIEW = {"calls": "calls.transaction_1s", "transactions": "transactions.account_1d"}
+"""The same for streams whose sets ask about whole entities: a transaction, an account."""
 
 COLUMNS = [name for name in SCORES if name != "reasons"]
 """Columns of the scores of windows and samples."""
@@ -59,10 +65,11 @@ class Dataset:
             raise InputError(f"{path}/meta.json: expected JSON with stream and layout") from error
         if layout not in LAYOUTS:
             raise InputError(f"{path}: layout {layout}; expected one of {', '.join(LAYOUTS)}")
-        if layout == "events" and stream not in DEFAULT_VIEW:
+        views = DEFAULT_VIEW | WHOLE_VIEW
+        known = [name for name, view in views.items() if view in VIEWS]
+        if layout == "events" and stream not in known:
             raise InputError(
-                f"{path}: no view scores events of {stream}; "
-                f"expected events of {', '.join(DEFAULT_VIEW)}"
+                f"{path}: no view scores events of {stream}; expected events of {', '.join(known)}"
             )
         return cls(path, meta, layout, stream)
 
@@ -74,12 +81,19 @@ class Dataset:
     @property
     def view(self) -> FeatureView:
         """The view that scores the events of this data set."""
-        return VIEWS[DEFAULT_VIEW[self.stream]]
+        if self.stream in DEFAULT_VIEW:
+            return VIEWS[DEFAULT_VIEW[self.stream]]
+        return VIEWS[WHOLE_VIEW[self.stream]]
+
+    @property
+    def timed(self) -> bool:
+        """Whether what is scored has a time; whole entities and rows have none."""
+        return self.layout == "series" or (self.layout == "events" and self.stream in DEFAULT_VIEW)
 
     def windows(self, *, now: datetime) -> pl.DataFrame:
-        """Every window of the data set's events."""
-        events, _ = read_events(self.view.stream, [self.path / "events.parquet"], now=now)
-        return batch_windows(self.view, events)
+        """Every window of the data set's events; one an entity where whole entities are judged."""
+        events = read_event_table(self.view.stream, self.path / "events.parquet", now=now)
+        return batch_windows(self.view, events) if self.timed else lives(self.view, events)
 
     def samples(self) -> pl.DataFrame:
         """The samples of a data set of series, sorted by entity and time.
@@ -160,7 +174,8 @@ class Dataset:
     def labels(self) -> pl.DataFrame:
         """What is anomalous, as ``labels.csv`` gives it; times are UTC.
 
-        Events and series have ``entity, start, end``, rows have ``row``.
+        Events and series have ``entity, start, end``, rows have ``row``. Events whose labels have
+        no ``start`` name whole entities, in the column ``entity`` or that of the set's entity.
 
         Raises
         ------
@@ -175,6 +190,11 @@ class Dataset:
                 labels = labels.filter(pl.col("anomaly").cast(pl.Float64) != 0)
             if self.layout == "rows":
                 return labels.select(pl.col("row").cast(pl.Int64))
+            if self.layout == "events" and "start" not in labels.columns:
+                column = str(self.meta.get("entity"))
+                return labels.select(
+                    pl.col("entity" if "entity" in labels.columns else column).alias("entity")
+                )
             time = pl.col("start", "end").str.to_datetime("%+", time_unit="us", time_zone="UTC")
             return labels.select("entity", time.cast(TIME))
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -201,7 +221,8 @@ def blind_scores(
     Returns
     -------
     polars.DataFrame
-        `COLUMNS` for events and series; ``row, score, p`` for rows.
+        `COLUMNS` for events and series; ``row, score, p`` for rows. A whole entity has no rate:
+        its ``per_day`` is null, as are ``start`` and ``end`` where its events have no time.
     """
     if dataset.layout == "rows":
         row, X = dataset.rows()
@@ -211,8 +232,23 @@ def blind_scores(
     if dataset.layout == "series":
         samples = dataset.samples()
         return score_series(samples, step=dataset.step(samples), seed=seed, progress=progress)
-    scores = score_dataset(dataset, dataset.windows(now=now), seed=seed, progress=progress)
-    return scores.select(COLUMNS)
+    windows = dataset.windows(now=now)
+    if not dataset.timed:
+        return _population_scores(dataset.view, windows, seed)
+    return score_dataset(dataset, windows, seed=seed, progress=progress).select(COLUMNS)
+
+
+def _population_scores(view: FeatureView, windows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    score, p = score_population(view, windows, seed=seed)
+    known = pl.when(pl.col("start") != TIMELESS)
+    return windows.select(
+        "entity",
+        *(known.then(pl.col(name)).alias(name) for name in ("start", "end")),
+        pl.Series("score", score),
+        pl.Series("p", p),
+        pl.lit(None, SCORES["per_day"]).alias("per_day"),
+        pl.lit(True).alias("warm"),
+    )
 
 
 def score_dataset(

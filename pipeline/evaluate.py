@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
 from models.detector import Vector
-from models.metrics import event_recall
 from models.range_metrics import average_precision, vus_pr
-from pipeline.dataset import Dataset, blind_scores, score_dataset
+from pipeline.access_mix import AccessMix, evaluate_mix
+from pipeline.dataset import Dataset
 from pipeline.files import InputError
-from pipeline.peers import mean_clipped_z, plain_forest, trailing_mean_change, window_forest
+from pipeline.report.budgets import budgets
+from pipeline.report.contest import Contest, contest
+from pipeline.report.quality import BUDGETS, entity_days, recalls, unit_scores
+from pipeline.words import amount
 
-__all__ = ["BUDGETS", "evaluate", "table_text"]
-
-BUDGETS = (0.02, 0.1, 0.5)
-"""False alerts allowed for each entity and day."""
+__all__ = ["BUDGETS", "evaluate", "evaluate_all", "table_text"]
 
 Progress = Callable[[float], None]
+CONTENDERS = ("ours", "forest", "trivial", "random")
+DELAY_AT = 10.0
+"""Alerts a day at which the delay of a series is told."""
+
+
+def evaluate_all(
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    seed: int,
+    progress: Callable[[str, float], None] = lambda name, share: None,
+) -> list[dict[str, Any]]:
+    """Judge every data set among some folders, with one configuration for all.
+
+    Returns
+    -------
+    list of dict
+        `evaluate` of each set, in the order given; ``set`` and ``skipped``, the reason, of what
+        cannot be judged.
+
+    Raises
+    ------
+    InputError
+        None of them can be judged.
+    """
+    found: list[dict[str, Any]] = []
+    faults: list[InputError] = []
+    for path in paths:
+        name = path.resolve().name
+        try:
+            if (logs := AccessMix.open(path)) is not None:
+                told = evaluate_mix(logs, now=now, seed=seed, progress=partial(progress, name))
+                found.append(told)
+                continue
+            dataset = Dataset.open(path)
+            found.append(evaluate(dataset, now=now, seed=seed, progress=partial(progress, name)))
+        except InputError as error:
+            found.append({"set": name, "skipped": str(error)})
+            faults.append(error)
+    if len(faults) == len(paths):
+        raise faults[0]
+    return found
 
 
 def evaluate(
@@ -44,112 +86,99 @@ def evaluate(
         ``set``, ``layout``, sizes, and under ``ours``, ``forest``, ``trivial`` and ``random``:
         for events a dict from ``recall@<budget>`` (false alerts per entity and day) to the
         figures of `models.metrics.Recall`; for series ``ap`` and ``vus_pr``, means over the
-        entities that have anomalies; for rows ``ap``.
+        entities that have anomalies; for rows, and events whose labels name whole entities,
+        ``ap``, an entity being as unusual as its rarest window. The main figure of ours once
+        more at the top, as ``recall@<budget>`` or ``ap``, with its ``delay`` in seconds: for
+        events at the tightest budget, for series at 10 alerts a day, else None. ``budget`` has
+        the fields of `pipeline.report.results.Budget` for each unit and budget.
     """
-    judge = {"events": _events, "series": _series, "rows": _rows}[dataset.layout]
-    return {"set": dataset.name, "layout": dataset.layout} | judge(dataset, now, seed, progress)
+    judged = contest(dataset, now=now, seed=seed, progress=progress)
+    told = [asdict(budget) for budget in budgets(judged, seed=seed)]
+    if not judged.moments:
+        figures = _units(judged, seed)
+    elif dataset.layout == "events":
+        figures = _events(judged)
+    else:
+        figures = _series(judged)
+        at = [b for b in told if b["unit"] == "alerts" and b["asked"] == DELAY_AT]
+        figures["delay"] = at[0]["delay"] if at else None
+    return {"set": dataset.name, "layout": dataset.layout} | figures | {"budget": told}
 
 
-def _events(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
-    windows = dataset.windows(now=now)
-    labels = dataset.labels()
-    ours = score_dataset(dataset, windows, seed=seed, progress=progress)
-    names = windows["entity"].unique().sort()
-    numbers = {name: i for i, name in enumerate(names)}
-    entity = windows["entity"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
-    end = windows["end"].to_physical().to_numpy() / 1e6
-    events = [(numbers.get(e, -1), start.timestamp()) for e, start, _ in labels.iter_rows()]
-    days = len(windows) * dataset.view.every.total_seconds() / 86_400
-    allowed = [budget * days for budget in BUDGETS]
-
-    def recalls(score: Vector) -> dict[str, Any]:
-        found = event_recall(entity, end, score, events, allowed)
+def _events(judged: Contest) -> dict[str, Any]:
+    def at_budgets(score: Vector) -> dict[str, Any]:
+        found = recalls(judged, score)
         return {f"recall@{b}": asdict(at) for b, at in zip(BUDGETS, found, strict=True)}
 
+    figures = {name: at_budgets(score) for name, score in judged.scores.items()}
+    first = figures["ours"][f"recall@{BUDGETS[0]}"]
     return {
-        "view": dataset.view.name,
-        "windows": len(windows),
-        "events": len(events),
-        "entity_days": round(days, 1),
-        "ours": recalls(ours["score"].to_numpy()),
-        "forest": recalls(window_forest(dataset.view, windows, seed)),
-        "trivial": recalls(trailing_mean_change(windows)),
-        "random": recalls(np.random.default_rng(seed).random(len(windows))),
-        "arms": {n[2:]: recalls(-ours[n].to_numpy()) for n in ours.columns if n.startswith("p_")},
+        "view": judged.dataset.view.name,
+        "windows": len(judged.scored),
+        "events": len(judged.labels),
+        "entity_days": round(entity_days(judged), 1),
+        **{name: at["recall"] for name, at in figures["ours"].items()},
+        "delay": first["delay"],
+        **figures,
+        "arms": {name: at_budgets(score) for name, score in judged.arms.items()},
     }
 
 
-def _series(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
-    samples = dataset.samples()
-    labels = dataset.labels()
-    ours = blind_scores(dataset, now=now, seed=seed, progress=progress)
-    random = np.random.default_rng(seed)
-    figures: dict[str, list[dict[str, float]]] = {}
-    for (name,), part in samples.group_by("entity", maintain_order=True):
-        scored = ours.filter(pl.col("entity") == name)
-        warm = scored["warm"].to_numpy()
-        anomalous = _within(scored["start"], labels.filter(pl.col("entity") == name))[warm]
-        if not anomalous.any():
-            continue
-        numbers = part.drop("ts", "entity", "split", strict=False).cast(pl.Float64)
-        X = numbers.fill_nan(None).fill_null(strategy="forward").fill_null(0.0).to_numpy()
-        tested = X[len(X) - len(scored) :][warm]
-        history = X[: len(X) - len(scored)] if "split" in part.columns else X
-        contenders = {
-            "ours": scored["score"].to_numpy()[warm],
-            "forest": plain_forest(history, tested, seed),
-            "trivial": mean_clipped_z(history, tested),
-            "random": random.random(len(tested)),
+def _series(judged: Contest) -> dict[str, Any]:
+    entity = judged.scored["entity"].rank("dense").to_numpy()
+    rows = [at for e in np.unique(entity) if judged.anomalous[at := entity == e].any()]
+
+    def means(score: Vector) -> dict[str, float]:
+        metrics = {"ap": average_precision, "vus_pr": vus_pr}
+        return {
+            name: float(np.mean([measure(judged.anomalous[at], score[at]) for at in rows]))
+            for name, measure in metrics.items()
         }
-        for contender, score in contenders.items():
-            both = {"ap": average_precision(anomalous, score), "vus_pr": vus_pr(anomalous, score)}
-            figures.setdefault(contender, []).append(both)
-    if not figures:
-        raise InputError(f"{dataset.path}: no label lies in a sample that is scored")
-    means: dict[str, Any] = {
-        contender: {key: float(np.mean([f[key] for f in each])) for key in ("ap", "vus_pr")}
-        for contender, each in figures.items()
+
+    figures: dict[str, Any] = {name: means(score) for name, score in judged.scores.items()}
+    sizes = {"samples": len(judged.scored) + judged.cold, "entities": len(rows)}
+    return sizes | {"ap": figures["ours"]["ap"]} | figures
+
+
+def _units(judged: Contest, seed: int) -> dict[str, Any]:
+    labelled, scores = unit_scores(judged, seed=seed)
+    figures: dict[str, Any] = {
+        name: {"ap": average_precision(labelled, score)} for name, score in scores.items()
     }
-    return {"samples": len(ours), "entities": len(figures["ours"])} | means
+    rows = judged.dataset.layout == "rows"
+    sizes: dict[str, Any] = {"rows" if rows else "windows": len(judged.scored)}
+    if not rows:
+        sizes |= {"view": judged.dataset.view.name, "entities": len(labelled)}
+    sizes["anomalous"] = int(labelled.sum())
+    return sizes | {"ap": figures["ours"]["ap"], "delay": None} | figures
 
 
-def _within(times: pl.Series, labels: pl.DataFrame) -> NDArray[np.bool_]:
-    """Whether each time lies in a labelled stretch, its ends included."""
-    inside = np.zeros(len(times), bool)
-    for _, start, end in labels.iter_rows():
-        inside |= ((times >= start) & (times <= end)).to_numpy()
-    return inside
-
-
-def _rows(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> dict[str, Any]:
-    row, X = dataset.rows()
-    anomalous = row.is_in(dataset.labels()["row"].implode()).to_numpy()
-    if not anomalous.any():
-        raise InputError(f"{dataset.path}: no label names a row of the set")
-    ours = blind_scores(dataset, now=now, seed=seed, progress=progress)
-    contenders: Mapping[str, Vector] = {
-        "ours": ours["score"].to_numpy(),
-        "forest": plain_forest(X, X, seed),
-        "trivial": mean_clipped_z(X, X),
-        "random": np.random.default_rng(seed).random(len(X)),
-    }
-    judged = {name: {"ap": average_precision(anomalous, s)} for name, s in contenders.items()}
-    return {"rows": len(X), "anomalous": int(anomalous.sum())} | judged
-
-
-def table_text(result: dict[str, Any]) -> str:
+def table_text(result: Mapping[str, Any]) -> str:
     """The figures of one data set as a table for a terminal."""
-    by_name = {name: result[name] for name in ("ours", "forest", "trivial", "random")}
+    if "skipped" in result:
+        return f"{result['set']}: skipped: {result['skipped']}"
+    by_name = {name: result[name] for name in CONTENDERS}
     by_name |= {f"our {name} alone": at for name, at in result.get("arms", {}).items()}
     columns = list(result["ours"])
     head = f"{result['set']} ({result['layout']})"
-    if result["layout"] == "events":
+    if "entity_days" in result:
         head += f": {result['events']} events in {result['entity_days']} entity-days; "
         head += "recall at false alerts per entity-day, median / mean delay"
     lines = [head, " " * 28 + "".join(f"{column:>22}" for column in columns)]
     for name, at in by_name.items():
         lines.append(f"{name:<28}" + "".join(f"{_cell(at[column]):>22}" for column in columns))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_budget_lines(result["budget"])])
+
+
+def _budget_lines(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not told:
+        return []
+    lines = ["budget a day           got   of asked       interval"]
+    for b in told:
+        asked, interval = f"{amount(b['asked'])} {b['unit']}", f"{b['low']:.2f} to {b['high']:.2f}"
+        state = f"{b['state']}: {b['why']}" if b["why"] else b["state"]
+        lines.append(f"{asked:<14}{b['got']:>12.3g}{b['ratio']:>11.2f}{interval:>15}  {state}")
+    return lines
 
 
 def _cell(value: Any) -> str:

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from features.view import FeatureView
 from models.detector import Matrix, Vector
 
-__all__ = ["mean_clipped_z", "plain_forest", "trailing_mean_change", "window_forest"]
+__all__ = [
+    "activity",
+    "mean_clipped_z",
+    "plain_forest",
+    "trailing_mean_change",
+    "window_forest",
+]
 
 TRAILING, CHANGE = 5_000, 12
 FURTHEST, NO_SPREAD = 50.0, 1e-6
@@ -38,7 +44,7 @@ def window_forest(view: FeatureView, windows: pl.DataFrame, seed: int) -> NDArra
 
     Shape (n,); a window without events has the lowest score there is.
     """
-    busy = windows["count"].to_numpy() > 0
+    busy = windows["silence"].to_numpy() <= view.every.total_seconds()
     X = windows.filter(pl.Series(busy)).select(view.names).fill_null(0.0).to_numpy()
     score = np.zeros(len(windows))
     score[busy] = plain_forest(X, X, seed)
@@ -57,3 +63,11 @@ def trailing_mean_change(windows: pl.DataFrame) -> NDArray[np.float64]:
     before = mean.shift(CHANGE).over("entity")
     change = pl.when(before > 0).then(mean / before - 1)
     return windows.select(change.fill_null(-1.0).fill_nan(-1.0)).to_series().to_numpy()
+
+
+def activity(windows: pl.DataFrame, view: FeatureView) -> NDArray[np.float64]:
+    """How much happened in each window, shape (n,): the view's first feature, its count.
+
+    Source: the trivial score of the data sets' baselines for whole entities.
+    """
+    return windows[view.names[0]].fill_null(0.0).to_numpy()

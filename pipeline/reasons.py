@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,9 +15,16 @@ from numpy.typing import NDArray
 from features.baseline import Deviations
 from features.view import FeatureView
 from models.combine import cauchy_combination
-from models.explain import contributions, evidence_shares, feature_shares
+from models.explain import (
+    contributions,
+    evidence_shares,
+    feature_shares,
+    level_shifts,
+)
 from pipeline.counterfactual import Counterfactual, counterfactual
-from pipeline.words import comparison, label
+from pipeline.expected import expected
+from pipeline.inputs import SIDES, level_of
+from pipeline.words import comparison, label, quantity
 
 if TYPE_CHECKING:
     from pipeline.arm import Arm
@@ -26,6 +34,7 @@ __all__ = ["Evidence", "Explanation", "Reason"]
 MOST = 3
 # Next to a feature with four times its share, a feature is a bystander.
 LEAST_PART = 0.25
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -51,6 +60,8 @@ class Reason:
         On which side of what is expected the feature is.
     words : str
         The same for people.
+    low, high : float or None
+        What it may be at this time of day and week (`models.bands`); None where unknown.
     """
 
     feature: str
@@ -61,6 +72,8 @@ class Reason:
     share: float
     side: Literal["above", "below"]
     words: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,12 +115,10 @@ class Evidence:
     ----------
     view : FeatureView
     arms : sequence of k Arm
-    weights : ndarray of shape (k,)
-        As given to the combination.
     deviations : Deviations
         Of n windows and d features.
-    concern, multiples : ndarray of shape (n, d) and (n, main features)
-        What the arms saw.
+    seen : ndarray of shape (n, width)
+        All inputs of the arms side by side.
     p : ndarray of shape (n, k)
         Tail probabilities of the arms.
     daily : float
@@ -116,17 +127,15 @@ class Evidence:
 
     view: FeatureView
     arms: Sequence[Arm]
-    weights: Vector
     deviations: Deviations
-    concern: Matrix
-    multiples: Matrix
+    seen: Matrix
     p: Matrix
     daily: float
 
-    @property
-    def main(self) -> list[int]:
-        """The columns of the view's main features."""
-        return [self.view.names.index(name) for name in self.view.main]
+    @cached_property
+    def weights(self) -> Vector:
+        """As given to the combination."""
+        return np.array([arm.weight for arm in self.arms])
 
     def reasons(self, wanted: NDArray[np.bool_]) -> pl.Series:
         """The features that made the score of each wanted row, the strongest first.
@@ -143,8 +152,10 @@ class Evidence:
         """
         rows = np.flatnonzero(wanted)
         texts: list[list[str]] = [[]]
-        for row, shares in zip(rows.tolist(), self.shares(rows), strict=True):
-            texts.append([self._words(row, column) for column in self._strongest(row, shares)])
+        shifted = self._shifted(rows)
+        for row, shares, changed in zip(rows.tolist(), self.shares(rows), shifted, strict=True):
+            told = self._strongest(row, shares, changed)
+            texts.append([self._words(row, column, changed) for column in told])
         which = np.zeros(len(wanted), np.int64)
         which[rows] = np.arange(1, len(texts))
         return pl.Series("reasons", texts, dtype=pl.List(pl.String)).gather(which)
@@ -154,12 +165,12 @@ class Evidence:
         evidence = evidence_shares(self.p[rows], self.weights)
         changes, columns = [], []
         for arm, given in zip(self.arms, evidence.T, strict=True):
-            columns.append(self.main if arm.multiples else list(range(len(self.view.names))))
+            columns.append(arm.input.features)
             change = np.zeros((len(rows), len(columns[-1])))
             if given.any():
-                X = self.multiples if arm.multiples else self.concern
-                change = contributions(arm.detector, X[rows])
-            changes.append(change)
+                # What follows the features is context.
+                change = contributions(arm.detector, arm.of(self.seen[rows]))
+            changes.append(change[:, : len(columns[-1])])
         return feature_shares(changes, evidence, columns, len(self.view.names))
 
     def explain(
@@ -173,12 +184,15 @@ class Evidence:
             The n windows of the step.
         """
         p = cauchy_combination(self.p[rows], self.weights)
-        names = [arm.detector.name for arm in self.arms]
+        names = [arm.name for arm in self.arms]
         arms = evidence_shares(self.p[rows], self.weights).tolist()
         keys = windows.select("entity", "start", "end")[rows].rows()
+        every, shifted = self.shares(rows), self._shifted(rows)
+        ranges = expected(self, rows)
         explained = []
-        for i, (row, shares) in enumerate(zip(rows.tolist(), self.shares(rows), strict=True)):
+        for i, (row, shares) in enumerate(zip(rows.tolist(), every, strict=True)):
             entity, start, end = keys[i]
+            told = self._strongest(row, shares, shifted[i])
             explained.append(
                 Explanation(
                     entity,
@@ -186,42 +200,84 @@ class Evidence:
                     end,
                     float(p[i] * self.daily),
                     dict(zip(names, arms[i], strict=True)),
-                    self._features(row, shares),
-                    counterfactual(self, row, self._strongest(row, shares), below),
+                    self._features(row, shares, shifted[i], ranges[:, i]),
+                    counterfactual(self, row, told, below),
                 )
             )
         return explained
 
-    def _strongest(self, row: int, shares: Vector) -> list[int]:
-        """The features to tell of: a large share, known, and on their side of concern."""
-        known = np.isfinite(self.deviations.recent[row]) & np.isfinite(self.deviations.typical[row])
-        told = np.where(known & (self.concern[row] != 0), shares, 0.0)
+    def _shifted(self, rows: NDArray[np.intp]) -> list[dict[int, str]]:
+        """The features of each row whose level has changed, in words, if that is why it is rare."""
+        told: list[dict[int, str]] = [{} for _ in rows]
+        evidence = evidence_shares(self.p[rows], self.weights)
+        for arm, given in zip(self.arms, evidence.T, strict=True):
+            led = np.flatnonzero(given > 0.5)
+            if (
+                not len(led)
+                or (found := level_shifts(arm.detector, arm.of(self.seen[rows[led]]))) is None
+            ):
+                continue
+            for i, before, since in zip(led.tolist(), *found, strict=True):
+                for place, column in enumerate(arm.input.features):
+                    if np.isfinite(since[place]):
+                        told[i][column] = self._shift(
+                            int(rows[i]), column, before[place], since[place]
+                        )
+        return told
+
+    def _shift(self, row: int, column: int, before: float, since: float) -> str:
+        feature, now = self.view.features[column], float(self.deviations.typical[row, column])
+        then = level_of(self.view, column, before)
+        time = EPOCH + timedelta(microseconds=int(since))
+        return (
+            f"{label(feature)} {'rose' if now >= then else 'fell'} from {quantity(feature, then)} "
+            f"to {quantity(feature, now)} since {time:%Y-%m-%d %H:%M} UTC"
+        )
+
+    def _strongest(self, row: int, shares: Vector, changed: Mapping[int, str]) -> list[int]:
+        """Features to tell of: a large share, known, and changed or off on a side of concern."""
+        recent, typical, z = (
+            x[row] for x in (self.deviations.recent, self.deviations.typical, self.deviations.z)
+        )
+        side = np.array([SIDES[f.direction] for f in self.view.features])
+        known = np.isfinite(recent) & np.isfinite(typical) & (z != 0) & (z * side >= 0)
+        known[list(changed)] = True
+        told = np.where(known, shares, 0.0)
         least = LEAST_PART * told.max(initial=0.0)
         return [int(c) for c in np.argsort(-told, kind="stable")[:MOST] if told[c] > least]
 
-    def _words(self, row: int, column: int) -> str:
+    def _words(self, row: int, column: int, changed: Mapping[int, str]) -> str:
         actual, expected = self.deviations.recent[row, column], self.deviations.typical[row, column]
-        return comparison(self.view.features[column], float(actual), float(expected))
+        feature = self.view.features[column]
+        if column in changed:
+            return changed[column]
+        if not (np.isfinite(actual) and np.isfinite(expected)):
+            return f"{label(feature)} not known"
+        return comparison(feature, float(actual), float(expected))
 
-    def _features(self, row: int, shares: Vector) -> tuple[Reason, ...]:
+    def _features(
+        self, row: int, shares: Vector, changed: Mapping[int, str], ranges: Matrix
+    ) -> tuple[Reason, ...]:
         found = []
-        for column in np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]:
-            feature = self.view.features[column]
-            actual, expected, z = (
-                float(x[row, column])
-                for x in (self.deviations.recent, self.deviations.typical, self.deviations.z)
+        for column in np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)].tolist():
+            feature, z = self.view.features[column], float(self.deviations.z[row, column])
+            recent, typical = self.deviations.recent, self.deviations.typical
+            actual, usual, low, high = (
+                float(x) if np.isfinite(x) else None
+                for x in (recent[row, column], typical[row, column], *ranges[::2, column])
             )
-            known = np.isfinite(actual), np.isfinite(expected)
             found.append(
                 Reason(
                     feature.name,
                     feature.unit,
-                    actual if known[0] else None,
-                    expected if known[1] else None,
+                    actual,
+                    usual,
                     z,
                     float(shares[column]),
                     "below" if z < 0 else "above",
-                    self._words(row, column) if all(known) else f"{label(feature)} not known",
+                    self._words(row, column, changed),
+                    low,
+                    high,
                 )
             )
         return tuple(found)

@@ -6,6 +6,7 @@ there is, so a score never depends on anything later than its window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.baseline import Baseline, Deviations
+from features.baseline import Baseline
 from features.stream import TIME
 from features.view import FeatureView
 from models.calibration import Calibration
 from models.combine import cauchy_combination
-from models.detector import Detector, State, StateError, state_value
+from models.detector import State, StateError, state_value
 from models.guard import Guard
-from models.half_space_trees import HalfSpaceTrees
-from models.isolation_forest import IsolationForest
-from models.nearest_normal import NearestNormal
+from models.patience import Patience
 from models.persistence import ModelFileError, read_state, write_state
 from models.sample import Sample
-from models.surge import Surge
-from pipeline.arm import Arm
+from pipeline.arm import arms_of
+from pipeline.expected import RANGES, expected_table
+from pipeline.inputs import Seen, inputs
 from pipeline.reasons import Evidence, Explanation
 
 __all__ = ["SCORES", "Scorer"]
@@ -42,15 +42,14 @@ SCORES = {
     "warm": pl.Boolean(),
     "reasons": pl.List(pl.String()),
 }
-"""Columns of every table of scores; ``p_<arm>`` columns follow."""
+"""Columns of every table of scores; ``p_<arm>`` columns follow, and ``raw_<arm>`` of an arm that
+is no part of ``p``."""
 
-VERSION = 1
+VERSION = 2
 STEP = 20_000
 FIRST_FIT = 2_000
 HISTORY = 10_000
 MEMORY = 2_000_000
-# The share of the false alarms that goes to the arm that alone finds most (docs/detection.md).
-CHIEF_WEIGHT = 0.98
 # Normal life brings no more of what the arms flag, in windows a day and as a share of all: these
 # teach nothing. The share keeps a view with few windows from flagging most of them.
 FLAGGED_PER_DAY, FLAGGED_SHARE = 24.0, 0.005
@@ -76,22 +75,16 @@ class Scorer:
         self.view = view
         self.seed = seed
         self.baseline = Baseline(view)
-        self.history = Sample(HISTORY, len(view.names), seed=seed, memory=MEMORY)
+        self.inputs = inputs(view)
+        self.width = sum(len(given.columns) for given in self.inputs.values())
+        self.history = Sample(HISTORY, self.width, seed=seed, memory=MEMORY)
         self.next_fit = FIRST_FIT
-        self._main = [view.names.index(name) for name in view.main]
-        self._sign = np.array([_SIGNS[f.direction] for f in view.features])
-        # The arm that tells far from further: amounts where the view names its main ones, else
-        # the distance to what was normal.
-        chief: Detector = Surge(view.main) if view.main else NearestNormal(view.names)
-        self.arms = [
-            Arm(kind(view.names), Calibration(bounded=True, seed=seed), 0.5 * (1 - CHIEF_WEIGHT))
-            for kind in (IsolationForest, HalfSpaceTrees)
-        ]
-        self.arms.append(Arm(chief, Calibration(seed=seed), CHIEF_WEIGHT, bool(view.main)))
+        self.arms = arms_of(self.inputs, seed=seed)
         self._weights = np.array([arm.weight for arm in self.arms])
-        width = len(view.names) + len(self.arms)
-        self.guard = Guard(width, seed=seed, margin=MARGIN // MICROSECOND)
+        self.guard = Guard(self.width + len(self.arms), seed=seed, margin=MARGIN // MICROSECOND)
+        self.patience = Patience()
         self.explained: list[Explanation] = []
+        self.ranges = pl.DataFrame(schema=RANGES)
 
     @property
     def warm(self) -> bool:
@@ -108,7 +101,9 @@ class Scorer:
         steps = [self.step(windows[i : i + STEP]) for i in range(0, len(windows), STEP)]
         return pl.concat(steps) if steps else pl.DataFrame(schema=SCORES)
 
-    def step(self, windows: pl.DataFrame, *, explain_below: float = 0.0) -> pl.DataFrame:
+    def step(
+        self, windows: pl.DataFrame, *, explain_below: float = 0.0, ranges: bool = False
+    ) -> pl.DataFrame:
         """Score windows with what was learned before them, then learn them.
 
         Parameters
@@ -118,6 +113,9 @@ class Scorer:
         explain_below : float
             Warm windows that normal life brings less often, 1/day, are explained in full, in
             order, in ``explained``, until the next step.
+        ranges : bool
+            Whether to say in ``ranges``, until the next step, what each feature of each window
+            may be: `RANGES`, in the order of windows and features, NaN while unknown.
 
         Returns
         -------
@@ -125,33 +123,36 @@ class Scorer:
             `SCORES` and one ``p_<arm>`` column an arm, a row for each window.
         """
         deviations = self.baseline.update(windows)
-        concern = self._concern(deviations)
-        multiples = self._multiples(deviations)
+        number = self.baseline.numbers(windows["entity"])
+        start = windows["start"].to_physical().to_numpy()
         warm = self.warm
-        by_arm = [arm.score(concern, multiples) for arm in self.arms]
-        p_by_arm = np.column_stack([column.to_numpy() for column in by_arm])
-        p = cauchy_combination(p_by_arm, self._weights)
-        # Before any arm can judge nothing is known, and nothing is called rare.
-        p[(p_by_arm == 1.0).all(axis=1)] = 1.0
-        daily = self.baseline.active * (DAY / self.view.every)
-        evidence = Evidence(
-            self.view, self.arms, self._weights, deviations, concern, multiples, p_by_arm, daily
-        )
+        evidence, p = self._judge(Seen(deviations, number, start))
+        seen, p_by_arm, daily = evidence.seen, evidence.p, evidence.daily
         rare = np.flatnonzero(warm & (p * daily < explain_below))
         self.explained = evidence.explain(windows, rare, explain_below)
+        self.ranges = expected_table(evidence, windows) if ranges else pl.DataFrame(schema=RANGES)
         scores = windows.select("entity", "start", "end").with_columns(
             pl.Series("score", -np.log10(p)),
             pl.Series("p", p),
             pl.Series("per_day", p * daily),
             pl.lit(warm).alias("warm"),
             evidence.reasons(warm & (p * daily < EXPLAINED_PER_DAY)),
-            *by_arm,
+            *(pl.Series(f"p_{arm.name}", p_by_arm[:, i]) for i, arm in enumerate(self.arms)),
+            *(
+                pl.Series(f"raw_{arm.name}", arm.raw).fill_nan(None)
+                for arm in self.arms
+                if not arm.weight
+            ),
         )
         share = min(FLAGGED_PER_DAY / daily, FLAGGED_SHARE) if len(windows) else 0.0
         # The share is divided among the arms, so that together they flag no more.
-        flagged = p_by_arm.min(axis=1) < share / len(self.arms)
+        judging = np.array([arm.kind.learns != "everything" for arm in self.arms])
+        flagged = p_by_arm[:, judging].min(axis=1) < share / judging.sum()
         entity, end = windows["entity"].to_list(), windows["end"].to_physical().to_numpy()
-        rows = np.column_stack([concern, *(arm.raw for arm in self.arms)])
+        flagged &= ~self.patience.lost(number, flagged)
+        rows = np.column_stack([seen, *(arm.raw for arm in self.arms)])
+        for arm in self.arms:
+            arm.follow(seen, seed=self.seed)
         learned = self.guard.admit(
             np.array(entity, np.str_), end, flagged, rows, share=share, wait=self.fitted
         )
@@ -188,8 +189,14 @@ class Scorer:
         """
         self._learn(self.guard.judge(entity, real=real))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, cold: bool = False) -> None:
         """Write all that was learned to one file, whole or not at all.
+
+        Parameters
+        ----------
+        cold : bool
+            Whether detectors that are not fitted yet may be left out: a stream goes on from such
+            a file as from any other, but it is no model.
 
         Raises
         ------
@@ -200,14 +207,18 @@ class Scorer:
             "baseline": self.baseline.state(),
             "history": {"rows": self.history.rows.copy(), "seen": self.history.seen},
             "guard": self.guard.state(),
+            "patience": self.patience.state(),
         }
+        left_out = [a.detector.name for a in self.arms if cold and not a.detector.warm]
         for arm in self.arms:
-            parts[f"{arm.detector.name}/detector"] = arm.detector.state()
-            parts[f"{arm.detector.name}/calibration"] = arm.calibration.state()
+            if arm.detector.name not in left_out:
+                parts[f"{arm.name}/detector"] = arm.detector.state()
+            parts[f"{arm.name}/calibration"] = arm.calibration.state()
         state: dict[str, Any] = {
             "features": list(self.view.names),
             "seed": self.seed,
             "next_fit": self.next_fit,
+            "cold": left_out,
         }
         for part, values in parts.items():
             state |= {f"{part}/{key}": value for key, value in values.items()}
@@ -238,49 +249,58 @@ class Scorer:
             new.baseline = Baseline.from_state(view, _part(state, "baseline"))
             new.history.restore(_part(state, "history"))
             new.guard.restore(_part(state, "guard"))
+            new.patience.restore(_part(state, "patience"))
+            left_out = state_value(state, "cold", list) if "cold" in state else []
             for arm in new.arms:
-                part = f"{arm.detector.name}/detector"
-                arm.detector = arm.detector.from_state(_part(state, part))
-                part = f"{arm.detector.name}/calibration"
-                arm.calibration = Calibration.from_state(_part(state, part))
+                if arm.detector.name not in left_out:
+                    part = _part(state, f"{arm.name}/detector")
+                    arm.detector = arm.detector.from_state(part)
+                part = _part(state, f"{arm.name}/calibration")
+                arm.calibration = Calibration.from_state(part)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} holds no valid model: {error}") from error
         return new
 
+    def peek(
+        self, entity: Sequence[str], start: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> tuple[Evidence, NDArray[np.float64]]:
+        """Judge n windows, each as if it came next, alone, and learn nothing.
+
+        See `Baseline.peek` for what is given. Returns what the scores are made of, and the tail
+        probability of each window: as `step` would say.
+        """
+        number, deviations = self.baseline.peek(entity, start, values)
+        return self._judge(Seen(deviations, number, start))
+
+    def _judge(self, told: Seen) -> tuple[Evidence, NDArray[np.float64]]:
+        seen = np.hstack([given.build(told) for given in self.inputs.values()])
+        by_arm = np.column_stack([arm.score(seen) for arm in self.arms])
+        p = cauchy_combination(by_arm, self._weights)
+        # Before any arm can judge nothing is known, and nothing is called rare.
+        p[(by_arm == 1.0).all(axis=1)] = 1.0
+        daily = self.baseline.active * (DAY / self.view.every)
+        return Evidence(self.view, self.arms, told.deviations, seen, by_arm, daily), p
+
     def _learn(self, rows: NDArray[np.float64]) -> None:
         """Learn rows that the guard lets go: what the arms saw, and each arm's raw score of it."""
-        concern = np.ascontiguousarray(rows[:, : len(self.view.names)])
-        for arm, raw in zip(self.arms, rows[:, len(self.view.names) :].T, strict=True):
-            arm.learn(concern, raw)
-        self.history.add(concern)
+        seen = rows[:, : self.width]
+        for arm, raw in zip(self.arms, rows[:, self.width :].T, strict=True):
+            arm.learn(seen, raw)
+        self.history.add(seen)
         if self.history.seen >= self.next_fit:
             self._fit()
             self.next_fit = 2 * self.history.seen
 
     def _fit(self) -> None:
         """Fit the batch arms anew, and start the online arms once, from a sample of the past."""
-        waiting = np.ascontiguousarray(self.guard.rows[:, : len(self.view.names)])
-        for column, arm in enumerate(self.arms, len(self.view.names)):
+        waiting = self.guard.rows[:, : self.width]
+        for column, arm in enumerate(self.arms, self.width):
             if arm.fit(self.history.rows, seed=self.seed):
                 # The scores of what waits are another forest's.
-                self.guard.rows[:, column] = arm.detector.score(waiting)
-
-    def _concern(self, deviations: Deviations) -> NDArray[np.float64]:
-        """Deviations on the side that is a cause for concern, in spreads; else 0."""
-        one_sided = np.maximum(deviations.z * self._sign, 0.0)
-        return np.where(self._sign == 0, deviations.z, one_sided)
-
-    def _multiples(self, deviations: Deviations) -> NDArray[np.float64]:
-        """The main features as multiples of what is typical; 0 where nothing is known."""
-        recent, typical = deviations.recent[:, self._main], deviations.typical[:, self._main]
-        known = (recent > 0) & (typical > 0)
-        return np.divide(recent, typical, out=np.zeros_like(recent), where=known)
+                self.guard.rows[:, column] = arm.detector.score(arm.of(waiting))
 
 
 def _part(state: State, part: str) -> dict[str, Any]:
     """The values of a state whose keys begin with the name of a part."""
     prefix = f"{part}/"
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-_SIGNS = {"high": 1, "low": -1, "both": 0}

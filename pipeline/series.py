@@ -26,6 +26,8 @@ PROBATION_SHARE, PROBATION_MOST = 0.15, 750
 LEARN_EVERY = 100
 # What is usual for a score drifts with the machine: the reference is the last few days.
 RECENT_SCORES, REMEMBERED_SCORES = 10_000, 20_000
+# Samples of a running mean that say as much as one: the sum of its autocorrelations.
+DEPENDENCE = (1 + 0.5 ** (1 / SMOOTH)) / (1 - 0.5 ** (1 / SMOOTH))
 
 ROWS_FIRST, ROWS_BLOCK, ROWS_CLIP = 64, 256, 50.0
 NORMAL_QUANTILE, LEAK = 0.99, 0.002
@@ -77,7 +79,9 @@ def _score_entity(
     X = np.ascontiguousarray(values.fill_null(0.0).to_numpy())
     X = np.hstack([X, exponential_mean(X, SHORT)])
     detector = NearestNormal([*metrics, *(f"{name} short" for name in metrics)])
-    calibration = Calibration(seed=seed, size=RECENT_SCORES, memory=REMEMBERED_SCORES)
+    calibration = Calibration(
+        seed=seed, size=RECENT_SCORES, memory=REMEMBERED_SCORES, dependence=DEPENDENCE
+    )
     if "split" in part.columns:
         learned = int((part["split"] == "train").sum())
         # What is usual is told by rows that were not learned: those that were find themselves.

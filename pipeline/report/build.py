@@ -16,7 +16,7 @@ from pipeline.files import InputError
 from pipeline.report.contest import contest
 from pipeline.report.judge import judge
 from pipeline.report.render import html, markdown, results_json
-from pipeline.report.results import Cost, Report
+from pipeline.report.results import Cost, Report, Served
 from pipeline.report.verdict import RULES, verdict
 
 __all__ = ["build_report", "installed", "spent", "write_report"]
@@ -32,6 +32,7 @@ def build_report(
     *,
     progress: Callable[[str, float], None] = lambda name, share: None,
     meter: Callable[[], Cost] | None = None,
+    serving: Sequence[Served] = (),
 ) -> Report:
     """Judge labelled data sets.
 
@@ -48,6 +49,8 @@ def build_report(
     meter : callable
         Seconds and memory spent so far. What is measured differs from run to run, so without a
         meter, and only then, the same data and seed give the same report to the byte.
+    serving : sequence of Served
+        From `pipeline.report.served`: what serves the views of the lake.
 
     Raises
     ------
@@ -66,7 +69,7 @@ def build_report(
             after = meter()
             cost = Cost(after.seconds - before.seconds, after.memory_mb)
         sets.append(judge(judged, seed=seed, cost=cost))
-    return Report(dict(versions), seed, RULES, sets, verdict(sets))
+    return Report(dict(versions), seed, RULES, sets, verdict(sets), list(serving))
 
 
 def write_report(report: Report, out: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.report.contest import AFTERMATH, Contest
-from pipeline.report.quality import Sighting, seconds, sightings
+from pipeline.report.quality import Sighting, loudest, seconds, sightings, units
 from pipeline.report.results import Call
 
 __all__ = ["ALERT_PER_DAY", "calls"]
@@ -25,11 +25,9 @@ Rows = NDArray[np.intp]
 def calls(contest: Contest) -> list[Call]:
     """The clearest labelled moment, the faintest two, and the two rarest normal ones.
 
-    Of rows, which have no rate, as many alert as are labelled.
+    Of rows, which have no rate, and of whole entities as many alert as are labelled.
     """
-    if contest.dataset.layout == "rows":
-        return _of_rows(contest)
-    return _of_windows(contest)
+    return _of_windows(contest) if contest.moments else _of_units(contest)
 
 
 def _of_windows(contest: Contest) -> list[Call]:
@@ -91,22 +89,24 @@ def _call(contest: Contest, peak: int, sighting: Sighting | None) -> Call:
     )
 
 
-def _of_rows(contest: Contest) -> list[Call]:
-    score, p, row = contest.scores["ours"], contest.scored["p"], contest.scored["row"]
+def _of_units(contest: Contest) -> list[Call]:
+    unit, labelled = units(contest)
+    peaks = loudest(contest.scores["ours"], unit)
+    score, entity = contest.scores["ours"][peaks], contest.scored["entity"]
     order = np.argsort(-score, kind="stable")
     alerts = np.zeros(len(score), bool)
-    alerts[order[: contest.anomalous.sum()]] = True
-    labelled = order[contest.anomalous[order]].tolist()
-    normal = order[contest.normal[order]][:LOUDEST].tolist()
+    alerts[order[: labelled.sum()]] = True
+    chosen = [*_ends(order[labelled[order]].tolist()), *order[~labelled[order]][:LOUDEST].tolist()]
     kinds = {(True, True): "found", (True, False): "missed", (False, True): "false alarm"}
+    rate = contest.scored["per_day"].to_list() if contest.timed else [None] * len(unit)
     return [
         Call(
-            kinds.get((bool(contest.anomalous[i]), bool(alerts[i])), "quiet"),
-            f"row {row[i]}",
-            "",
-            float(p[i]),
-            None,
-            contest.explain(i),
+            kinds.get((bool(labelled[i]), bool(alerts[i])), "quiet"),
+            entity[int(peaks[i])],
+            f"{contest.scored['start'][int(peaks[i])]:%Y-%m-%d %H:%M:%S}" if contest.timed else "",
+            float(contest.scored["p"][int(peaks[i])]),
+            rate[peaks[i]],
+            contest.explain(int(peaks[i])),
         )
-        for i in [*_ends(labelled), *normal]
+        for i in chosen
     ]

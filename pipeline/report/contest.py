@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,7 +14,14 @@ from models.detector import Matrix, Vector
 from models.nearest_normal import column_scale
 from pipeline.dataset import Dataset, blind_scores
 from pipeline.files import InputError
-from pipeline.peers import mean_clipped_z, plain_forest, trailing_mean_change, window_forest
+from pipeline.peers import (
+    activity,
+    mean_clipped_z,
+    plain_forest,
+    trailing_mean_change,
+    window_forest,
+)
+from pipeline.population import score_population
 from pipeline.scorer import STEP, Scorer
 from pipeline.words import amount
 
@@ -37,10 +44,14 @@ class Contest:
     ----------
     dataset : Dataset
     scored : polars.DataFrame
-        n rows: ``p`` and, but for rows, ``entity, start, end, per_day, warm``, sorted by entity
-        and time.
+        n rows: ``entity, p`` and, where there is a time, ``start, end, per_day, warm``, sorted by
+        entity and time.
     scores : dict of str to ndarray of shape (n,)
         ``ours``, ``forest``, ``trivial``, ``random``; high is anomalous.
+    arms : dict of str to ndarray of shape (n,)
+        What each arm of ours says alone, where there are several.
+    cold : int
+        Further rows about which nothing was claimed; only series leave them out here.
     labels : polars.DataFrame
         From `Dataset.labels`.
     anomalous : ndarray of shape (n,), bool
@@ -58,6 +69,18 @@ class Contest:
     anomalous: NDArray[np.bool_]
     normal: NDArray[np.bool_]
     explain: Callable[[int], list[str]]
+    arms: dict[str, Vector] = field(default_factory=dict)
+    cold: int = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether the rows have a time."""
+        return "start" in self.scored.columns
+
+    @property
+    def moments(self) -> bool:
+        """Whether stretches of time are labelled, not whole entities or rows."""
+        return "start" in self.labels.columns
 
 
 def contest(dataset: Dataset, *, now: datetime, seed: int, progress: Progress) -> Contest:
@@ -76,32 +99,62 @@ def contest(dataset: Dataset, *, now: datetime, seed: int, progress: Progress) -
 
 
 def _events(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> Contest:
-    windows = dataset.windows(now=now)
+    windows, labels = dataset.windows(now=now), dataset.labels()
+    if not dataset.timed:
+        return _population(dataset, windows, labels, seed)
     scorer = Scorer(dataset.view, seed=seed)
     steps = []
     for i in range(0, len(windows), STEP):
         steps.append(scorer.step(windows[i : i + STEP]))
         progress(min(1.0, (i + STEP) / len(windows)))
     scored = pl.concat(steps)
+    whole = "start" not in labels.columns
+    # A change of volume tells a moment; of a whole entity, how much it did.
+    trivial = activity(windows, dataset.view) if whole else trailing_mean_change(windows)
     scores = {
         "ours": scored["score"].to_numpy(),
         "forest": window_forest(dataset.view, windows, seed),
-        "trivial": trailing_mean_change(windows),
+        "trivial": trivial,
         "random": np.random.default_rng(seed).random(len(windows)),
     }
     order = scored.select(pl.arg_sort_by("entity", "start")).to_series().to_numpy()
     scored = scored[order]
-    labels = dataset.labels()
     reasons = scored["reasons"]
+    anomalous = _of(scored, labels) if whole else _near(scored, labels, timedelta(0))
+    if whole and not anomalous.any():
+        raise InputError(f"{dataset.path}: no label names an entity of the set")
+    near = anomalous if whole else _near(scored, labels, AFTERMATH)
     return Contest(
         dataset,
         scored.select("entity", "start", "end", "p", "per_day", "warm"),
         {name: score[order] for name, score in scores.items()},
         labels,
-        _near(scored, labels, timedelta(0)),
-        scored["warm"].to_numpy() & ~_near(scored, labels, AFTERMATH),
+        anomalous,
+        scored["warm"].to_numpy() & ~near,
         lambda row: reasons[row].to_list(),
+        {n[2:]: -scored[n].to_numpy() for n in scored.columns if n.startswith("p_")},
     )
+
+
+def _population(
+    dataset: Dataset, windows: pl.DataFrame, labels: pl.DataFrame, seed: int
+) -> Contest:
+    windows = windows.sort("entity")
+    score, p = score_population(dataset.view, windows, seed=seed)
+    anomalous = _of(windows, labels)
+    if not anomalous.any():
+        raise InputError(f"{dataset.path}: no label names an entity of the set")
+    names = list(dataset.view.names)
+    X = np.ascontiguousarray(windows.select(names).fill_null(0.0).to_numpy())
+    scores = {
+        "ours": score,
+        "forest": window_forest(dataset.view, windows, seed),
+        "trivial": activity(windows, dataset.view),
+        "random": np.random.default_rng(seed).random(len(windows)),
+    }
+    scored = windows.select("entity").with_columns(pl.Series("p", p))
+    explain = _Furthest(names, X, 0, X)
+    return Contest(dataset, scored, scores, labels, anomalous, ~anomalous, explain)
 
 
 def _series(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> Contest:
@@ -150,6 +203,7 @@ def _series(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> C
         anomalous,
         ~_near(scored, labels, AFTERMATH),
         explain,
+        cold=len(ours) - len(scored),
     )
 
 
@@ -169,7 +223,13 @@ def _rows(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> Con
         "random": np.random.default_rng(seed).random(len(X)),
     }
     explain = _Furthest(names, X, 0, None if ordered else X)
-    return Contest(dataset, ours.select("row", "p"), scores, labels, anomalous, ~anomalous, explain)
+    scored = ours.select(pl.format("row {}", "row").alias("entity"), "p")
+    return Contest(dataset, scored, scores, labels, anomalous, ~anomalous, explain)
+
+
+def _of(scored: pl.DataFrame, labels: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether each row is of a labelled entity."""
+    return scored["entity"].is_in(labels["entity"].implode()).to_numpy()
 
 
 def _near(scored: pl.DataFrame, labels: pl.DataFrame, margin: timedelta) -> NDArray[np.bool_]:

@@ -7,34 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from models.metrics import SAME_ALERT_S
 from pipeline.files import digest
+from pipeline.report.budgets import budgets, days_of
 from pipeline.report.calls import calls
 from pipeline.report.contest import Contest
-from pipeline.report.quality import quality, seconds, sightings
-from pipeline.report.results import Budget, Cost, Drift, Level, SetResult, Slice
+from pipeline.report.quality import quality
+from pipeline.report.results import Cost, Drift, Level, SetResult, Slice
 
-__all__ = ["ASKED", "DRIFT_FACTOR", "DRIFT_LEVEL", "TOLERANCE", "judge", "kept"]
-
-ASKED = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""Alert budgets, alerts a day."""
-
-TOLERANCE = 0.3
-"""How far the alerts raised may lie from those asked for, as a share of them."""
+__all__ = ["DRIFT_FACTOR", "DRIFT_LEVEL", "judge"]
 
 DRIFT_LEVEL, DRIFT_FACTOR = 0.1, 2.0
 """Normal scores drift where the share of them below this level changes by more than this."""
 
 LEVELS = tuple(float(f"{10 ** (-half / 2):.1e}") for half in range(1, 13))
 SLICES, FEWEST_A_SLICE = 10, 100
-# Deviations of a count by chance, its square root, that a difference must exceed to be one.
-SURE = 2.0
 
 
 def judge(contest: Contest, *, seed: int, cost: Cost | None = None) -> SetResult:
     """Every figure of one data set."""
     dataset, scored = contest.dataset, contest.scored
-    timed = dataset.layout != "rows"
+    timed = contest.timed
     return SetResult(
         name=dataset.name,
         layout=dataset.layout,
@@ -45,31 +37,17 @@ def judge(contest: Contest, *, seed: int, cost: Cost | None = None) -> SetResult
         end=_minute(scored["end"].max()) if timed else "",
         rows=len(scored),
         normal=int(contest.normal.sum()),
-        entities=scored["entity"].n_unique() if timed else 1,
-        labelled=len(contest.labels) if timed else int(contest.anomalous.sum()),
-        days=_days(contest) if timed else None,
+        entities=1 if dataset.layout == "rows" else scored["entity"].n_unique(),
+        labelled=int(contest.anomalous.sum()) if dataset.layout == "rows" else len(contest.labels),
+        days=days_of(contest) if timed else None,
         cold=float((~scored["warm"]).sum() / len(scored)) if timed else 0.0,
         quality=quality(contest, seed=seed),
-        budgets=_budgets(contest) if timed else [],
+        budgets=budgets(contest, seed=seed),
         calibration=_calibration(contest),
         drift=_drift(contest) if timed else None,
         calls=calls(contest),
         cost=cost,
     )
-
-
-def kept(asked: float, raised: float, days: float) -> str:
-    """Whether a budget was kept: ``kept``, ``over``, ``under``, or ``untold``.
-
-    >>> [kept(10, 11, 10), kept(10, 20, 10), kept(10, 0, 10), kept(0.1, 0.3, 10)]
-    ['kept', 'over', 'under', 'untold']
-    """
-    expected, count = asked * days, raised * days
-    if abs(count - expected) <= TOLERANCE * expected:
-        return "kept" if TOLERANCE * expected >= np.sqrt(expected) else "untold"
-    if abs(count - expected) <= SURE * np.sqrt(expected):
-        return "untold"
-    return "over" if count > expected else "under"
 
 
 def _minute(time: object) -> str:
@@ -78,45 +56,6 @@ def _minute(time: object) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return [folder / "meta.json", folder / "labels.csv", *sorted(folder.glob("*.parquet"))]
-
-
-def _days(contest: Contest) -> float:
-    """Days of normal life: a window stands for the part of a day that its rate implies."""
-    part = contest.scored["p"].to_numpy() / contest.scored["per_day"].to_numpy()
-    return float(part[contest.normal].sum())
-
-
-def _budgets(contest: Contest) -> list[Budget]:
-    scored, days = contest.scored, _days(contest)
-    if not days:
-        return []
-    entity = scored["entity"].rank("dense").to_numpy()
-    start, end = seconds(scored["start"]), seconds(scored["end"])
-    known = sightings(contest)
-    rate = np.where(scored["warm"].to_numpy(), scored["per_day"].to_numpy(), np.inf)
-    found = []
-    for asked in ASKED:
-        rows = np.flatnonzero(rate < asked)
-        apart = start[rows[1:]] - end[rows[:-1]] >= SAME_ALERT_S
-        begins = np.r_[True, apart | (entity[rows[1:]] != entity[rows[:-1]])][: len(rows)]
-        # An alert that reaches into what is labelled, or its aftermath, is no false one.
-        alert = np.cumsum(begins) - 1
-        other = np.unique(alert[~contest.normal[rows]])
-        raised = (begins.sum() - len(other)) / days
-        firsts = [(s, s.rows[rate[s.rows] < asked][:1]) for s in known]
-        delays = [end[first[0]] - s.onset for s, first in firsts if len(first)]
-        found.append(
-            Budget(
-                asked,
-                float(contest.normal[rows].sum() / days),
-                float(raised),
-                asked * days,
-                kept(asked, float(raised), days),
-                len(delays) / max(len(known), 1),
-                float(np.median(delays)) if delays else None,
-            )
-        )
-    return found
 
 
 def _calibration(contest: Contest) -> list[Level]:

@@ -8,11 +8,12 @@ from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pipeline.report.judge import ASKED, TOLERANCE
+from models.walk_forward import TOLERANCE
 from pipeline.report.results import Call, Drift, Quality, SetResult
 from pipeline.words import amount
 
@@ -29,6 +30,7 @@ COLOURS = {
 }
 INK, MUTED, LINE, OURS, PEER, MARK = COLOURS
 SIZE = (3.8, 2.5)
+RATIOS = (0.1, 10.0)
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9,
@@ -80,17 +82,21 @@ def calibration_plot(result: SetResult) -> str:
 
 
 def budget_plot(result: SetResult) -> str:
-    """Alerts raised a day against alerts asked for."""
+    """Alerts raised over alerts asked for, with the interval, for each budget."""
 
     def draw(axes: Axes) -> None:
-        low, high = ([(1 + side * TOLERANCE) * asked for asked in ASKED] for side in (-1, 1))
-        axes.fill_between(ASKED, low, high, color=MUTED, alpha=0.25, lw=0, label="kept")
-        for name, colour, text in (("windows", PEER, "windows"), ("raised", OURS, "alerts")):
-            shown = [b for b in result.budgets if getattr(b, name) > 0]
-            values = [getattr(b, name) for b in shown]
-            axes.plot([b.asked for b in shown], values, "o-", color=colour, ms=4, label=text)
-        _logarithmic(axes, "alerts a day asked for", "a day of normal life")
-        axes.legend(loc="upper left")
+        axes.axhspan(1 - TOLERANCE, 1 + TOLERANCE, color=MUTED, alpha=0.25, lw=0)
+        axes.axhline(1, color=MUTED, ls="--", lw=1)
+        for b in (b for b in result.budgets if b.unit == "alerts"):
+            low, high = (float(np.clip(end, *RATIOS)) for end in (b.low, b.high))
+            colour = {"kept": OURS, "missed": PEER}.get(b.state, MUTED)
+            axes.plot([b.asked, b.asked], [low, high], color=colour, lw=1.6)
+            face = "none" if b.state == "not measurable" else colour
+            ratio = float(np.clip(b.ratio, *RATIOS))
+            axes.plot(b.asked, ratio, "o", color=colour, ms=6, mfc=face)
+        _logarithmic(axes, "alerts a day asked for", "raised, as a share of it")
+        axes.set_ylim(*RATIOS)
+        axes.set_yticks([0.1, 0.3, 1, 3, 10])
 
     return _svg(f"budget {result.name}", draw)
 

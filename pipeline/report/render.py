@@ -68,7 +68,6 @@ def _common(report: Report) -> dict[str, Any]:
         "rules": report.rules,
         "method": words.method(report),
         "contenders": PEERS,
-        "states": words.STATES,
         "timed": any(each.cost for each in report.sets),
     }
 
@@ -101,7 +100,7 @@ def _plots(each: SetResult) -> dict[str, Any]:
         drawn["budget"] = _Plot(
             plots.budget_plot(each),
             words.budgets_told(each),
-            "Grey: kept. An alert is one or more windows that lie close together.",
+            "Grey: kept. Bar: the interval. Hollow: so few days, or so low a bar, cannot judge it.",
         )
     if each.drift:
         drawn["drift"] = _Plot(

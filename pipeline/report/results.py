@@ -14,6 +14,7 @@ __all__ = [
     "Level",
     "Quality",
     "Report",
+    "Served",
     "SetResult",
     "Slice",
     "Verdict",
@@ -58,30 +59,39 @@ class Quality:
 
 @dataclass(frozen=True)
 class Budget:
-    """What became of one alert budget, by the scores' own claim.
+    """What became of one alert budget, its thresholds set by the past alone.
 
     Parameters
     ----------
-    asked : float
-        Alerts a day: windows that normal life brings less often alert.
-    windows, raised : float
-        Alerting windows, and alerts they merge into, a day of normal life.
+    unit : {"alerts", "windows"}
+        What the budget counts; alerts are windows of an entity that lie close together.
+    asked, got : float
+        A day of normal life.
     expected : float
-        Alerts to expect in the days there are.
-    state : {"kept", "over", "under", "untold"}
-        ``untold`` where chance alone would move the count by more than the tolerance.
-    recall : float
-        Share of labelled stretches that hold an alerting window.
+        How many to expect in the days that were judged.
+    ratio, low, high : float
+        Got over asked, and its interval.
+    state : {"kept", "missed", "not measurable"}
+    why : str
+        What makes it not measurable, else empty.
+    recall : float or None
+        Share of labelled stretches in the days judged that hold an alerting window.
     delay : float or None
         Median seconds from the start of a stretch to the end of its first alerting window.
+
+    Source: `models.walk_forward`.
     """
 
+    unit: str
     asked: float
-    windows: float
-    raised: float
     expected: float
+    got: float
+    ratio: float
+    low: float
+    high: float
     state: str
-    recall: float
+    why: str
+    recall: float | None
     delay: float | None
 
 
@@ -208,6 +218,30 @@ class SetResult:
 
 
 @dataclass(frozen=True)
+class Served:
+    """The model of one view of the lake.
+
+    Parameters
+    ----------
+    view : str
+    lake_version : int
+        The newest version of the view's windows.
+    state : str
+        What serves it: see `pipeline.lifecycle.champion`.
+    model_version : int or None
+        The champion's version in the registry.
+    learned_from : int or None
+        The version of the windows that it learned from.
+    """
+
+    view: str
+    lake_version: int
+    state: str
+    model_version: int | None
+    learned_from: int | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the figures mean, by rules.
 
@@ -241,6 +275,8 @@ class Report:
         The constants by which it was judged.
     sets : list of SetResult
     verdict : Verdict
+    served : list of Served
+        The views of the lake, where there is one.
     """
 
     versions: dict[str, str]
@@ -248,6 +284,7 @@ class Report:
     rules: dict[str, float]
     sets: list[SetResult]
     verdict: Verdict
+    served: list[Served] = field(default_factory=list)
 
     def fields(self) -> dict[str, Any]:
         """The report as JSON values."""

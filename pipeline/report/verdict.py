@@ -6,9 +6,10 @@ import math
 
 from models.bootstrap import LEVEL
 from models.metrics import SAME_ALERT_S, SEEN_WITHIN_S
+from models.walk_forward import LEAST_EXPECTED, TOLERANCE
 from pipeline.report.calls import ALERT_PER_DAY
 from pipeline.report.contest import AFTERMATH
-from pipeline.report.judge import DRIFT_FACTOR, DRIFT_LEVEL, TOLERANCE
+from pipeline.report.judge import DRIFT_FACTOR, DRIFT_LEVEL
 from pipeline.report.results import Budget, Quality, SetResult, Verdict
 from pipeline.words import amount
 
@@ -22,6 +23,7 @@ RULES = {
     "same_alert_minutes": SAME_ALERT_S / 60,
     "aftermath_minutes": AFTERMATH.total_seconds() / 60,
     "budget_tolerance": TOLERANCE,
+    "least_expected": round(LEAST_EXPECTED, 1),
     "call_alerts_below_per_day": ALERT_PER_DAY,
     "drift_level": DRIFT_LEVEL,
     "drift_factor": DRIFT_FACTOR,
@@ -55,8 +57,8 @@ def verdict(sets: list[SetResult]) -> Verdict:
     good: list[str] = []
     bad: list[str] = []
     todo: list[str] = []
-    tally = dict.fromkeys(("sets", "better", "level", "worse", "kept", "over", "under"), 0)
-    tally |= {"judged": 0, "drifting": 0, "watched": 0}
+    tally = dict.fromkeys(("sets", "better", "level", "worse", "kept", "missed"), 0)
+    tally |= {"judged": 0, "unjudged": 0, "drifting": 0, "watched": 0}
     tally["sets"] = len(sets)
     for each in sets:
         _judge_quality(each, tally, good, bad, todo)
@@ -111,46 +113,38 @@ def _judge_delay(each: SetResult, good: list[str], bad: list[str]) -> None:
 def _judge_budgets(
     each: SetResult, tally: dict[str, int], good: list[str], bad: list[str], todo: list[str]
 ) -> None:
-    by_state: dict[str, list[Budget]] = {}
+    by_state: dict[tuple[str, str], list[Budget]] = {}
     for budget in each.budgets:
-        by_state.setdefault(budget.state, []).append(budget)
-    for state in ("kept", "over", "under"):
-        tally[state] += len(by_state.get(state, []))
-        tally["judged"] += len(by_state.get(state, []))
-    if "kept" in by_state:
-        asked = ", ".join(amount(b.asked) for b in by_state["kept"])
-        good.append(f"{each.name}: alert budgets kept: {asked} a day.")
-    for state, word in (("over", "more"), ("under", "fewer")):
-        if state in by_state:
-            worst = max(by_state[state], key=_miss)
-            bad.append(
-                f"{each.name}: {word} alerts than asked for: a budget of {amount(worst.asked)} "
-                f"a day gave {amount(worst.raised)} ({amount(worst.windows)} windows)."
-            )
-    raising = [budget for budget in each.budgets if budget.raised > 0]
-    if raising and ("over" in by_state or "under" in by_state):
-        near = min(raising, key=lambda b: abs(math.log(b.raised / WANTED)))
-        todo.append(
-            f"{each.name}: until budgets are kept, ask for {amount(near.asked)} alerts a day to "
-            f"get {amount(near.raised)}; that sees {figure(near.recall)} of what is labelled."
+        by_state.setdefault((budget.unit, budget.state), []).append(budget)
+    tally["unjudged"] += len(by_state.get(("alerts", "not measurable"), []))
+    for state in ("kept", "missed"):
+        tally[state] += len(by_state.get(("alerts", state), []))
+        tally["judged"] += len(by_state.get(("alerts", state), []))
+    for unit in ("alerts", "windows"):
+        if kept := by_state.get((unit, "kept")):
+            good.append(f"{each.name}: budgets of {_listed(kept)} {unit} a day are kept.")
+    for b in by_state.get(("alerts", "missed"), []):
+        bad.append(
+            f"{each.name}: alerts a day: {amount(b.asked)} asked for, {amount(b.got)} raised, a "
+            f"ratio of {figure(b.ratio)} ({figure(b.low)} to {figure(b.high)})."
         )
-    merged = [b for b in by_state.get("under", []) if _near(b.windows, b.asked) and b.raised > 0]
-    if merged:
-        last = merged[-1]
+    raising = [b for b in each.budgets if b.unit == "alerts" and b.got > 0]
+    if raising and ("alerts", "missed") in by_state:
+        near = min(raising, key=lambda b: abs(math.log(b.got / WANTED)))
         todo.append(
-            f"{each.name}: windows keep the budget of {amount(last.asked)} a day "
-            f"({amount(last.windows)}), the alerts they merge into do not: set thresholds by "
-            "alerts, not by windows."
+            f"{each.name}: until budgets are kept, ask for {amount(near.asked)} a day to get "
+            f"{amount(near.got)} alerts."
+        )
+    unjudged = by_state.get(("alerts", "not measurable"), [])
+    if few := [b for b in unjudged if b.expected < LEAST_EXPECTED]:
+        todo.append(
+            f"{each.name}: budgets of {_listed(few)} alerts a day need more days to be judged: "
+            f"{amount(round(LEAST_EXPECTED, 1))} alerts must be expected in them."
         )
 
 
-def _near(raised: float, asked: float) -> bool:
-    return abs(raised - asked) <= TOLERANCE * asked
-
-
-def _miss(budget: Budget) -> float:
-    """By what factor a budget was missed."""
-    return abs(math.log(max(budget.raised, 1e-9) / budget.asked))
+def _listed(budgets: list[Budget]) -> str:
+    return ", ".join(amount(budget.asked) for budget in budgets)
 
 
 def _judge_calibration(each: SetResult, good: list[str], bad: list[str]) -> None:
@@ -198,10 +192,11 @@ def _headline(tally: dict[str, int]) -> str:
     found = [f"{words} on {tally[name]}" for name, words in against.items() if tally[name]]
     parts = [f"Of {_counted(tally['sets'], 'data set')}, detection is {_joined(found)}."]
     if tally["judged"]:
-        became = {"kept": "kept", "over": "exceeded", "under": "not used up"}
-        found = [f"{_were(tally[name])} {words}" for name, words in became.items() if tally[name]]
+        found = [f"{_were(tally[name])} {name}" for name in ("kept", "missed") if tally[name]]
         judged = _counted(tally["judged"], "alert budget")
         parts.append(f"Of {judged} that the data can judge, {_joined(found)}.")
+    if tally["unjudged"]:
+        parts.append(f"{_were(tally['unjudged'])} asked for that it cannot judge.")
     if tally["watched"]:
         watched = _counted(tally["watched"], "data set")
         found = ["drift", f"{tally['drifting']} of"] if tally["drifting"] else ["are steady", "all"]

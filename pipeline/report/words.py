@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.report.results import Call, Drift, Estimate, Quality, Report, SetResult
-from pipeline.report.verdict import METRICS
+from pipeline.report.verdict import METRICS, figure
 from pipeline.words import amount, how_rare
 
 __all__ = [
     "FILTERS",
-    "STATES",
     "budgets_told",
     "calibration_told",
     "drift_told",
@@ -20,7 +19,6 @@ __all__ = [
     "rarity",
 ]
 
-STATES = {"kept": "kept", "over": "more", "under": "fewer", "untold": "too few to tell"}
 UNITS = {"events": "windows", "series": "samples", "rows": "rows"}
 
 
@@ -54,8 +52,9 @@ def judged(each: SetResult) -> str:
 def how_called(each: SetResult) -> str:
     """By which rule the calls of a set were chosen and judged."""
     chosen = "The clearest labelled moment, the faintest two, and the two rarest normal ones. "
-    if each.layout == "rows":
-        return chosen + "As many rows alert as are labelled."
+    if each.calls and not each.calls[0].minutes:
+        units = "rows" if each.layout == "rows" else "entities"
+        return chosen + f"As many {units} alert as are labelled."
     return chosen + "A window alerts when normal life brings its like less than once a day."
 
 
@@ -83,8 +82,17 @@ def calibration_told(each: SetResult) -> str:
 
 def budgets_told(each: SetResult) -> str:
     """The budget plot for those who do not see it."""
-    points = (f"{amount(b.raised)} for {amount(b.asked)}" for b in each.budgets)
+    points = (f"{amount(b.got)} for {amount(b.asked)}" for b in each.budgets if b.unit == "alerts")
     return "Alerts raised a day for each budget: " + ", ".join(points) + "."
+
+
+def share(value: float | None) -> str:
+    """A share, or that there is none.
+
+    >>> share(0.5), share(None)
+    ('0.50', '-')
+    """
+    return "-" if value is None else figure(value)
 
 
 def standing(lead: Estimate) -> str:
@@ -117,9 +125,14 @@ def method(report: Report) -> list[str]:
         "are seen, the exact binomial bound.",
         f"Alerts of an entity less than {rules['same_alert_minutes']} minutes apart are one. "
         f"Normal is what is more than {rules['aftermath_minutes']} minutes from anything labelled.",
-        "A budget is kept when the alerts raised lie within "
-        f"{percent(report.rules['budget_tolerance'])} of those asked for, by the scores' own "
-        "claim of how rare a window is; no label has set a threshold there.",
+        "Budgets are judged by walking forward: the first tenth of normal life is history, and "
+        "thresholds are set anew after each twentieth from all before it and from what was raised "
+        "so far. A budget is kept when what is raised on what comes after lies within "
+        f"{percent(report.rules['budget_tolerance'])} of it. It cannot be judged where fewer than "
+        f"{rules['least_expected']} are to be expected, for then chance alone moves an exact rate "
+        "further than that one time in twenty; nor where no threshold raises as many, for a lower "
+        "bar only merges alerts. Windows that come in clusters count by their clusters. Intervals "
+        "are of draws of days of entities, or exact Poisson ones where those are wider.",
         f"Normal scores drift when the share with p at or below {rules['drift_level']} changes by "
         f"more than a factor of {rules['drift_factor']} from the first third to the last.",
     ]
@@ -132,7 +145,7 @@ def md(text: str) -> str:
     return " ".join(text.split())
 
 
-FILTERS: dict[str, Callable[[Any], str]] = {
+FILTERS: dict[str, Callable[[Any], Any]] = {
     "count": lambda number: f"{number:,}",
     "delay": delay,
     "drift": drift_told,
@@ -142,6 +155,8 @@ FILTERS: dict[str, Callable[[Any], str]] = {
     "metric": metric,
     "percent": percent,
     "rarity": rarity,
+    "ratio": lambda budget: Estimate(budget.ratio, budget.low, budget.high),
+    "share": share,
     "standing": standing,
 }
 """For the templates."""

@@ -52,7 +52,9 @@ def act(
         An alert does not exist, or cannot be told this in its state; nothing is changed then.
     """
     given = dict(detail or {})
-    wanted = sa.select(alerts).where(alerts.c.id.in_(ids)).with_for_update()
+    # In the order in which a step of the stream locks them: alerts by their beginning, incidents.
+    in_order = sa.select(alerts).order_by(alerts.c.opened_at, alerts.c.id)
+    wanted = in_order.where(alerts.c.id.in_(ids)).with_for_update()
     rows = {row["id"]: dict(row) for row in connection.execute(wanted).mappings()}
     if missing := [name for name in ids if name not in rows]:
         raise AlertError(f"no alert {missing[0]}")
@@ -103,16 +105,18 @@ def close_incident(connection: sa.Connection, incident: str, *, who: str, now: d
     AlertError
         There is none, it is closed, or it has a playbook and a documentation field is empty.
     """
+    left = sa.select(alerts.c.id).where(
+        alerts.c.incident == incident, alerts.c.state != State.RESOLVED
+    )
+    in_order = left.order_by(alerts.c.opened_at, alerts.c.id).with_for_update()
+    ids = list(connection.execute(in_order).scalars())
     row = _incident(connection, incident)
     if row["state"] != "open":
         raise AlertError(f"incident {incident} is {row['state']}")
     empty = [name for name in FIELDS if not row["fields"].get(name)]
     if row["playbook"] and empty:
         raise AlertError(f"incident {incident} cannot be closed: {', '.join(empty)} is empty")
-    left = sa.select(alerts.c.id).where(
-        alerts.c.incident == incident, alerts.c.state != State.RESOLVED
-    )
-    if ids := list(connection.execute(left).scalars()):
+    if ids:
         act(connection, ids, "resolve", who=who, now=now)
     row |= {"state": "resolved", "resolved_at": now, "updated_at": now}
     upsert(connection, incidents, [row])

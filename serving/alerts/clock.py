@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from pipeline.database import upsert
 from serving.alerts.ledger import QUIET, REOPEN
-from serving.alerts.lifecycle import Event, State, after
+from serving.alerts.lifecycle import OPEN, Event, State, after
+from serving.alerts.muting import active_silences, muted
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for
 from serving.alerts.telling import ended, notices
@@ -17,7 +18,10 @@ from serving.notify.notice import Notice, enqueue
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox, silences
 
-__all__ = ["STALE", "WARNING", "tick"]
+__all__ = ["KEPT", "STALE", "WARNING", "tick"]
+
+KEPT = timedelta(days=1)
+"""A page that was away for longer reads everything anew: so long are changes kept."""
 
 STALE = timedelta(days=1)
 """An alert of which nothing was heard for so long is resolved: its entity is gone."""
@@ -32,12 +36,11 @@ def tick(connection: sa.Connection, routes: Sequence[Route], *, now: datetime) -
     _close_quiet(connection, now)
     _tell_again(connection, routes, now)
     _warn_of_silences(connection, now)
+    connection.execute(changes.delete().where(changes.c.at < now - KEPT))
 
 
 def _end_stale(connection: sa.Connection, now: datetime) -> None:
-    old = sa.select(alerts).where(
-        alerts.c.state != State.RESOLVED, alerts.c.last_seen < now - STALE
-    )
+    old = sa.select(alerts).where(alerts.c.state.in_(OPEN), alerts.c.last_seen < now - STALE)
     for row in connection.execute(old.with_for_update()).mappings().all():
         alert = dict(row)
         alert["state"] = after(alert["state"], Event.CLEAR)
@@ -50,7 +53,7 @@ def _close_quiet(connection: sa.Connection, now: datetime) -> None:
     """Close open incidents without a playbook of which every alert was over for ten minutes."""
     lively = sa.select(alerts.c.incident).where(
         alerts.c.incident.is_not(None),
-        sa.or_(alerts.c.state != State.RESOLVED, alerts.c.updated_at > now - max(QUIET, REOPEN)),
+        sa.or_(alerts.c.state.in_(OPEN), alerts.c.updated_at > now - max(QUIET, REOPEN)),
     )
     over = sa.select(incidents).where(
         incidents.c.state == "open",
@@ -85,10 +88,13 @@ def _tell_again(connection: sa.Connection, routes: Sequence[Route], now: datetim
     waiting = sa.select(alerts).where(
         alerts.c.state == State.FIRING, alerts.c.notified_at.is_not(None)
     )
+    silenced = active_silences(connection, now)
     for row in connection.execute(waiting.with_for_update()).mappings().all():
         alert = dict(row)
         route = route_for(routes, alert_labels(alert), Severity(alert["severity"]))
         if route is None or route.again is None or _asleep(alert, now):
+            continue
+        if muted(alert_labels(alert), silenced=silenced, inhibitions=(), firing=()):
             continue
         times = int((now - alert["fired_at"]) / route.again) if alert["fired_at"] else 0
         if times < 1 or now - alert["notified_at"] < route.again:

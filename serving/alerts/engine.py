@@ -15,6 +15,7 @@ from models.risk import RiskBook, RiskInput, severity
 from pipeline.database import upsert
 from pipeline.reasons import Explanation
 from serving.alerts.clock import tick
+from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
 from serving.alerts.muting import Inhibition
 from serving.alerts.routes import DEFAULT_ROUTES, Route
@@ -28,8 +29,6 @@ __all__ = ["AlertEngine", "Correlations"]
 # What a breach adds to an entity's risk, by severity.
 POINTS = {"info": 5.0, "low": 15.0, "medium": 35.0, "high": 65.0, "critical": 95.0}
 ALERTS_PER_DAY = 1.0
-
-Key = tuple[str, str, datetime]
 
 
 class Correlations(Protocol):
@@ -86,6 +85,7 @@ class AlertEngine:
         self._model_version = model_version
         # Of the transaction whose end is not known yet; nothing is known before the first.
         self._transaction: object = _NEVER
+        self._risk_moved = False
 
     def take(
         self,
@@ -117,13 +117,19 @@ class AlertEngine:
         """
         self._enter(connection)
         found: dict[Key, list[Breach]] = defaultdict(list)
-        direct = self.book.breaches(view.name, windows)
+        direct = [*self.book.breaches(view.name, windows), *changes(view, scores)]
         certain = [breach for breach in direct if not breach.pending]
         newest: datetime = windows["end"].to_list()[-1] if len(windows) else now
         joined = self.correlations.breaches(certain, at=newest)
         for breach in (*direct, *joined):
             found[breach.view, breach.entity, breach.end].append(breach)
-        rare = self._rare(view, scores, explained)
+        rare = rarities(
+            view,
+            scores,
+            explained,
+            threshold=self.thresholds.get(view.name, ALERTS_PER_DAY),
+            model_version=self._model_version(view.name),
+        )
         rows = self._rows(view, windows, {*found, *rare})
         verdicts = []
         for key in sorted({*found, *rare}, key=lambda key: (key[2], key[1], key[0])):
@@ -132,7 +138,7 @@ class AlertEngine:
         ledger.apply(verdicts, rows)
         ledger.clear(view.name, windows, self._holds)
         ledger.write()
-        self._remember(connection)
+        self._remember(connection, newest)
         return verdicts
 
     def tick(self, connection: sa.Connection, *, now: datetime) -> None:
@@ -150,6 +156,7 @@ class AlertEngine:
         self.book.restore(parts["rules"])
         self.correlations.restore(parts["correlations"])
         self.risk = RiskBook.from_state(parts["risk"]["book"]) if parts["risk"] else RiskBook()
+        self._risk_moved = False
 
     def _enter(self, connection: sa.Connection) -> None:
         """Go back to what the database knows unless the last transaction was committed."""
@@ -172,7 +179,9 @@ class AlertEngine:
         self, key: Key, found: list[Breach], start: datetime | None, rarity: Rarity | None
     ) -> list[Verdict]:
         view, entity, end = key
-        self.risk.add(entity, self._inputs(view, end, found, rarity))
+        if inputs := self._inputs(view, end, found, rarity):
+            self.risk.add(entity, inputs)
+            self._risk_moved = True
         risk = self.risk.risk(entity, end)
         parts = tuple(f"{part.points:.0f} {part.note}" for part in risk.contributions[:5])
         return judge(
@@ -197,26 +206,6 @@ class AlertEngine:
             note = rarity.reasons[0]["words"] if rarity.reasons else "a rare window"
             inputs.append(RiskInput(points, end, view, note))
         return inputs
-
-    def _rare(
-        self, view: FeatureView, scores: pl.DataFrame, explained: Sequence[Explanation]
-    ) -> dict[Key, tuple[datetime, Rarity]]:
-        threshold = self.thresholds.get(view.name, ALERTS_PER_DAY)
-        why = {(one.entity, one.end): one for one in explained}
-        worth = scores.filter(pl.col("warm") & (pl.col("per_day") <= threshold))
-        found: dict[Key, tuple[datetime, Rarity]] = {}
-        for row in worth.iter_rows(named=True):
-            one = why.get((row["entity"], row["end"]))
-            rarity = Rarity(
-                per_day=row["per_day"],
-                threshold=threshold,
-                arms=one.arms if one else {},
-                reasons=[dict(reason.__dict__) for reason in one.features] if one else [],
-                counterfactual=one.counterfactual.words if one and one.counterfactual else "",
-                model_version=self._model_version(view.name),
-            )
-            found[view.name, row["entity"], row["end"]] = row["start"], rarity
-        return found
 
     @staticmethod
     def _rows(
@@ -245,7 +234,7 @@ class AlertEngine:
             return named.format_map(verdict.labels)
         return f"{verdict.labels.get('team', verdict.labels['stream'])}:{verdict.entity}"
 
-    def _remember(self, connection: sa.Connection) -> None:
+    def _remember(self, connection: sa.Connection, newest: datetime) -> None:
         """Write what the rules, correlations and risk know now."""
         for part, changed in (
             ("rules", self.book.state()),
@@ -262,8 +251,11 @@ class AlertEngine:
                 connection.execute(
                     memory.delete().where(memory.c.part == part, memory.c.key.in_(chunk))
                 )
-        risk = {"part": "risk", "key": "book", "state": self.risk.state()}
-        upsert(connection, memory, [risk])
+        if self._risk_moved:
+            self.risk.forget(newest)
+            risk = {"part": "risk", "key": "book", "state": self.risk.state()}
+            upsert(connection, memory, [risk])
+            self._risk_moved = False
 
 
 _NEVER = object()

@@ -10,7 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from pipeline.database import upsert
-from serving.alerts.lifecycle import Event, State, after
+from serving.alerts.lifecycle import OPEN, Event, State, after
 from serving.alerts.muting import Inhibition, active_silences, muted
 from serving.alerts.record import (
     Row,
@@ -37,6 +37,9 @@ QUIET = timedelta(minutes=10)
 """A rare window is over when none came for this long, as false alarms are counted."""
 
 
+CORRELATION = "correlation"
+"""The view of what several rules say together."""
+
 Start = Callable[[sa.Connection, Mapping[str, Any], Mapping[str, Any], datetime], None]
 """Starts the playbook that an alert asks for: connection, incident, alert, now."""
 
@@ -59,8 +62,9 @@ class Ledger:
         self._connection = connection
         self._routes, self._inhibitions = routes, inhibitions
         self._start, self._group, self._now = start, group, now
-        recent = sa.or_(alerts.c.state != State.RESOLVED, alerts.c.updated_at > now - REOPEN)
-        lock = sa.select(alerts).where(recent).order_by(alerts.c.opened_at).with_for_update()
+        recent = sa.or_(alerts.c.state.in_(OPEN), alerts.c.updated_at > now - REOPEN)
+        in_order = sa.select(alerts).order_by(alerts.c.opened_at, alerts.c.id)
+        lock = in_order.where(recent).with_for_update()
         self._alerts: dict[str, Row] = {
             row["fingerprint"]: dict(row) for row in connection.execute(lock).mappings()
         }
@@ -112,8 +116,12 @@ class Ledger:
         if not len(windows):
             return
         newest = dict(windows.group_by("entity").agg(pl.col("end").max()).iter_rows())
+        latest: datetime = windows["end"].max()  # type: ignore[assignment]
         for alert in list(self._alerts.values()):
             end = newest.get(alert["entity"]) if alert["view"] == view else None
+            if alert["view"] == CORRELATION:
+                # It has no windows of its own: any window tells the time.
+                end = latest
             if end is None or alert["state"] in (None, State.RESOLVED) or end < alert["last_seen"]:
                 continue
             if alert["family"] == RARE:
@@ -211,6 +219,7 @@ class Ledger:
         found = notices(self._routes, incident, alert, now=self._now)
         if not found:
             alert["suppressed"] = "no route takes it"
+            return
         incident["told"], alert["notified_at"] = alert["severity"], self._now
         self._notices += found
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["TRANSITIONS", "AlertError", "Event", "State", "after"]
+__all__ = ["OPEN", "TRANSITIONS", "AlertError", "Event", "State", "after"]
 
 
 class State(StrEnum):
@@ -40,6 +40,9 @@ class Event(StrEnum):
 class AlertError(ValueError):
     """What was asked cannot be done to an alert in its state."""
 
+
+OPEN = (State.PENDING, State.FIRING, State.ACKNOWLEDGED)
+"""What is not over. Named one by one: a database finds them by their index."""
 
 _P, _F, _A, _R = State
 TRANSITIONS: dict[tuple[State | None, Event], State] = {

@@ -7,7 +7,9 @@ from functools import partial
 from serving.cli.app import (
     HOME,
     Folder,
+    Home,
     Json,
+    Mlflow,
     Out,
     Scores,
     Seed,
@@ -39,19 +41,18 @@ def score(dataset: Folder, out: Scores, seed: Seed = 0, as_json: Json = False) -
 @app.command()
 def evaluate(datasets: Sets, seed: Seed = 0, as_json: Json = False) -> None:
     """Judge the scores on labelled data sets, beside a plain forest, a trivial score and chance."""
-    from pipeline.dataset import Dataset
-    from pipeline.evaluate import evaluate as judge
-    from pipeline.evaluate import table_text
+    from pipeline.evaluate import evaluate_all, table_text
 
-    chosen = [Dataset.open(path) for path in datasets]
     with progress() as tell:
-        results = [judge(d, now=now(), seed=seed, progress=partial(tell, d.name)) for d in chosen]
+        results = evaluate_all(datasets, now=now(), seed=seed, progress=tell)
     answer(results, as_json, lambda rows: "\n\n".join(map(table_text, rows)))
 
 
 @app.command()
 def report(
     datasets: Sets,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
     out: Out = HOME / "report",
     timed: Timed = False,
     seed: Seed = 0,
@@ -59,9 +60,18 @@ def report(
 ) -> None:
     """Write one page that says how good the scores are on labelled data sets, and what to do."""
     from pipeline.report.build import build_report, installed, spent, write_report
+    from pipeline.report.served import served
 
     meter, versions = (spent if timed else None), installed()
     with progress() as tell:
-        built = build_report(datasets, now(), seed, versions, progress=tell, meter=meter)
+        built = build_report(
+            datasets,
+            now(),
+            seed,
+            versions,
+            progress=tell,
+            meter=meter,
+            serving=served(home, mlflow),
+        )
     files = ", ".join(map(str, write_report(built, out)))
     answer(built.fields(), as_json, lambda given: f"{given['verdict']['headline']}\n{files}")

@@ -9,7 +9,15 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
-__all__ = ["Action", "ActionError", "Context", "Effect", "Outcome", "ParameterError"]
+__all__ = [
+    "Action",
+    "ActionError",
+    "Context",
+    "Effect",
+    "Outcome",
+    "ParameterError",
+    "StaleIntentError",
+]
 
 Effect = Literal["observe", "tell", "contain", "restore", "move_funds", "delete"]
 """What an action changes: nothing, people's knowledge, it stops something, it lets go again, it
@@ -18,6 +26,10 @@ moves money, it removes data. Policy is about effects (`serving.playbooks.policy
 
 class ActionError(Exception):
     """It did not work now and may be tried again."""
+
+
+class StaleIntentError(ActionError):
+    """The intent had no effect and never can have one: another is prepared in its place."""
 
 
 class ParameterError(ValueError):

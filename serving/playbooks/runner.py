@@ -14,7 +14,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving.playbooks.action import Action, ActionError, Context, Outcome, ParameterError
+from serving.playbooks.action import (
+    Action,
+    ActionError,
+    Context,
+    Outcome,
+    ParameterError,
+    StaleIntentError,
+)
 from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.policy import needed, why_not_alone
 from serving.playbooks.start import fill
@@ -122,9 +129,20 @@ class Runner:
                 return
             if row["state"] != "acting":
                 intent = action.prepare(context, parameters)
+                values = {"state": "acting", "intent": intent, "started_at": now}
                 with self._engine.begin() as connection:
-                    values = {"state": "acting", "intent": intent, "started_at": now}
-                    self._write(connection, row, **values, effect=action.effect, people=people)
+                    held = self._write(
+                        connection,
+                        row,
+                        # Who was too slow must not put a second intent over the first.
+                        run_steps.c.leased_by == self._who,
+                        run_steps.c.state == row["state"],
+                        **values,
+                        effect=action.effect,
+                        people=people,
+                    )
+                if not held:
+                    return
                 row |= values
             elif action.verify(context, row["intent"]):
                 found = Outcome("it was done already", {"found": True})
@@ -136,6 +154,8 @@ class Runner:
             self._end(run, row, "done", outcome, now, effect=action.effect)
         except ParameterError as error:
             self._fail(run, row, step, str(error), now)
+        except StaleIntentError as error:
+            self._again(run, row, step, str(error), now, state="approved", intent={})
         except ActionError as error:
             self._again(run, row, step, str(error), now)
         except Exception as error:  # an action with a fault must not stop the other steps
@@ -169,15 +189,15 @@ class Runner:
             tell_owner(connection, run, step, f"waits for {people}: {why}", state, now=now)
             self._show(connection, run, step.id, state, why, now)
 
-    def _again(self, run: Row, row: Row, step: Step, why: str, now: datetime) -> None:
+    def _again(self, run: Row, row: Row, step: Step, why: str, now: datetime, **back: Any) -> None:
         """Try again shortly, until the step's time is up."""
         attempts = row["attempts"] + 1
-        if now > row["due_at"] + step.timeout:
+        if now > max(row["due_at"], row["started_at"] or row["due_at"]) + step.timeout:
             self._fail(run, row, step, why, now)
             return
         with self._engine.begin() as connection:
             later = now + min(WAIT * 2 ** min(attempts, 5), step.timeout)
-            self._write(connection, row, attempts=attempts, why=why, leased_until=later)
+            self._write(connection, row, attempts=attempts, why=why, leased_until=later, **back)
 
     def _fail(self, run: Row, row: Row, step: Step, why: str, now: datetime) -> None:
         self._end(run, row, "failed", Outcome(why), now)
@@ -195,9 +215,10 @@ class Runner:
     ) -> None:
         with self._engine.begin() as connection:
             told = {"done": outcome.done, "facts": outcome.facts}
-            self._write(
+            ended = self._write(
                 connection,
                 row,
+                run_steps.c.state.not_in(END),
                 state=state,
                 why=outcome.done,
                 outcome=told,
@@ -205,6 +226,8 @@ class Runner:
                 ended_at=now,
                 leased_until=None,
             )
+            if not ended:  # by another process, or skipped by a person meanwhile
+                return
             self._show(connection, run, row["step"], state, outcome.done, now)
             detail = {"step": row["step"], "state": state, "done": outcome.done}
             record(
@@ -232,9 +255,14 @@ class Runner:
         return dict(connection.execute(wanted).mappings().one())
 
     @staticmethod
-    def _write(connection: sa.Connection, row: Row, **values: Any) -> None:
+    def _write(
+        connection: sa.Connection, row: Row, *only: sa.ColumnElement[bool], **values: Any
+    ) -> bool:
+        """Change a step's row, if it is still as ``only`` says; whether it was."""
         key = (run_steps.c.run == row["run"], run_steps.c.step == row["step"])
-        connection.execute(run_steps.update().where(*key).values(**values))
+        return (
+            connection.execute(run_steps.update().where(*key, *only).values(**values)).rowcount > 0
+        )
 
     @staticmethod
     def _show(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import yaml
 from pydantic import ValidationError
 
 from features.catalogue import VIEWS
-from serving.rules.rule import Correlation, Ladder, Pack
+from serving.alerts.muting import Inhibition
+from serving.rules.rule import Correlation, Ladder, Metric, Objective, Pack
 
-__all__ = ["PACKS", "RuleError", "load_pack", "load_packs"]
+__all__ = ["PACKS", "RuleError", "inhibitions", "load_pack", "load_packs"]
 
 PACKS = Path(__file__).parent / "packs"
 """The packs that come with the house."""
+
+GROUPS = ("entity", "actor", "everywhere")
 
 
 class RuleError(ValueError):
@@ -33,18 +37,20 @@ def load_packs(places: Iterable[Path] = (PACKS,)) -> list[Pack]:
     files: list[Path] = []
     for place in places:
         files += sorted(place.glob("*.yaml")) if place.is_dir() else [place]
-    packs = [load_pack(file) for file in files]
+    read = [(file, load_pack(file)) for file in files]
     seen: dict[str, str] = {}
-    for pack in packs:
+    for file, pack in read:
         for name in _ids(pack):
             if name in seen:
-                raise RuleError(f"rule {name} is in pack {seen[name]} and in pack {pack.pack}")
-            seen[name] = pack.pack
-    for pack in packs:
+                raise RuleError(f"{file.name}: {name}: id is in {seen[name]} too; expected one")
+            seen[name] = file.name
+    labels = {rung.id: _labels(m) for _, pack in read for m in pack.metrics for rung in m.rungs}
+    for file, pack in read:
         for correlation in pack.correlations:
-            if unknown := [name for name in correlation.rules if name not in seen]:
-                raise RuleError(f"{correlation.id}: no rule {unknown[0]!r} in any pack")
-    return packs
+            _check_correlation(file, correlation, labels)
+            by = set() if correlation.by in GROUPS else {correlation.by}
+            labels[correlation.id] = set(correlation.labels) | by
+    return [pack for _, pack in read]
 
 
 def load_pack(file: Path) -> Pack:
@@ -60,40 +66,101 @@ def load_pack(file: Path) -> Pack:
         pack = Pack.model_validate(given)
     except OSError as error:
         raise RuleError(f"{file}: {error.strerror}; expected a rule pack") from error
-    except yaml.YAMLError as error:
-        raise RuleError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuleError(f"{file.name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = _where(given, first["loc"])
         raise RuleError(f"{file.name}: {where}: {first['msg']}") from error
-    for ladder in pack.ladders:
-        _check_features(file, ladder)
-    for correlation in pack.correlations:
-        _check_view(file, correlation)
+    for metric in pack.metrics:
+        _check_metric(file, metric)
+    for learned in pack.learned:
+        _check_feature(file, learned.requirement, learned.view, [learned.feature])
     return pack
 
 
+def inhibitions(packs: Iterable[Pack]) -> list[Inhibition]:
+    """What mutes what, of all packs: for `serving.alerts.engine.AlertEngine`."""
+    return [inhibition for pack in packs for inhibition in pack.inhibitions]
+
+
 def _ids(pack: Pack) -> Iterator[str]:
-    for ladder in pack.ladders:
-        yield from (rung.id for rung in ladder.rungs)
+    for metric in pack.metrics:
+        yield from (rung.id for rung in metric.rungs)
     yield from (correlation.id for correlation in pack.correlations)
 
 
-def _check_features(file: Path, ladder: Ladder) -> None:
-    if ladder.view not in VIEWS:
-        raise RuleError(f"{file.name}: {ladder.family}: no view {ladder.view!r}")
-    known = VIEWS[ladder.view].names
-    for name in (ladder.feature, *(condition.feature for condition in ladder.also)):
+def _labels(metric: Metric) -> set[str]:
+    return {*VIEWS[metric.view].entity, *metric.labels}
+
+
+def _check_metric(file: Path, metric: Ladder | Objective) -> None:
+    names = [metric.feature]
+    if isinstance(metric, Ladder):
+        names += [condition.feature for condition in metric.also]
+    else:
+        names.append(metric.weight)
+    _check_feature(file, metric.family, metric.view, names)
+    try:
+        re.compile(metric.only)
+    except re.error as error:
+        raise RuleError(
+            f"{file.name}: {metric.family}: only is {metric.only!r}: {error}; "
+            "expected a regular expression"
+        ) from error
+    for rung in metric.rungs:
+        words = {"entity": "", "value": 0.0, "limit": 0.0, "unit": ""}
+        _check_words(file, rung.id, rung.summary or metric.summary, words)
+        for case in (*rung.hit, *rung.miss):
+            for window in case:
+                _check_feature(file, rung.id, metric.view, [n for n in window if n != "times"])
+
+
+def _check_feature(file: Path, where: str, view: str, names: Iterable[str]) -> None:
+    if view not in VIEWS:
+        raise RuleError(
+            f"{file.name}: {where}: no view {view!r}; expected one of {', '.join(VIEWS)}"
+        )
+    known = VIEWS[view].names
+    for name in names:
         if name not in known:
             raise RuleError(
-                f"{file.name}: {ladder.family}: {ladder.view} has no feature {name!r}; "
+                f"{file.name}: {where}: {view} has no feature {name!r}; "
                 f"expected one of {', '.join(known)}"
             )
 
 
-def _check_view(file: Path, correlation: Correlation) -> None:
-    if correlation.view and correlation.view not in VIEWS:
-        raise RuleError(f"{file.name}: {correlation.id}: no view {correlation.view!r}")
+def _check_words(file: Path, where: str, summary: str, words: dict[str, Any]) -> None:
+    try:
+        summary.format_map(words)
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        raise RuleError(
+            f"{file.name}: {where}: summary {summary!r}: {error}; "
+            f"expected only {', '.join(f'{{{name}}}' for name in words)}"
+        ) from error
+
+
+def _check_correlation(file: Path, correlation: Correlation, labels: dict[str, set[str]]) -> None:
+    where = f"{file.name}: {correlation.id}"
+    _check_words(
+        file, correlation.id, correlation.summary, {"entity": "", "value": 0.0, "within": ""}
+    )
+    for name in correlation.rules:
+        if name not in labels:
+            raise RuleError(
+                f"{where}: rules: no {name!r}; expected a rule of any pack, or a correlation "
+                "before this one"
+            )
+        if correlation.by not in GROUPS and correlation.by not in labels[name]:
+            raise RuleError(
+                f"{where}: by is {correlation.by!r}, which {name} has not; expected "
+                f"{', '.join((*GROUPS, *sorted(labels[name])))}"
+            )
+    for happening in (h for case in (*correlation.hit, *correlation.miss) for h in case):
+        if happening.rule not in labels:
+            raise RuleError(
+                f"{where}: a case has no rule {happening.rule!r}; expected one there is"
+            )
 
 
 def _where(given: Any, path: tuple[int | str, ...]) -> str:

@@ -97,7 +97,7 @@ alerts = sa.Table(
     _time("snoozed_until"),
     _time("resolved_at"),
     _time("notified_at"),
-    _time("updated_at", null=False),
+    _time("updated_at", index=True, null=False),
     _count("windows", 1),  # how many windows it has gathered
     sa.Column("risk", sa.Float, nullable=False, default=0.0),  # 0 to 100
     sa.Column("per_day", sa.Float, nullable=True),  # rarest so far, 1/day
@@ -232,18 +232,20 @@ memory = sa.Table(
     "memory",
     METADATA,
     sa.Column("part", sa.String(64), primary_key=True),  # rules, sequences, risk, triage
-    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),  # an entity's name may be of any length
     _json("state"),
 )
 
 changes = sa.Table(
     "changes",
     METADATA,
+    # Never used again, also when all rows are forgotten: pages resume from it.
     sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
-    _time("at", null=False),
+    _time("at", index=True, null=False),
     _text("kind"),  # alert, incident, run, silence, window
     _text("subject"),
     _json("fields"),
+    sqlite_autoincrement=True,
 )
 
 audit = sa.Table(

@@ -19,7 +19,7 @@ from serving.store.tables import sessions, users
 __all__ = ["Session", "UserError", "check_session", "end_session", "set_user", "sign_in"]
 
 LIFE = timedelta(hours=12)
-SHORTEST = 12
+SHORTEST, LONGEST = 12, 64
 # OWASP Password Storage Cheat Sheet: scrypt with N=2^17, r=8, p=1.
 COST = {"n": 2**17, "r": 8, "p": 1, "maxmem": 2**28}
 
@@ -47,8 +47,8 @@ def set_user(
     UserError
         The name or password will not do.
     """
-    if not name.isidentifier() or len(name) > 64:
-        raise UserError(f"name is {name!r}; expected letters, digits and _, at most 64")
+    if not name.isidentifier() or len(name) > LONGEST:
+        raise UserError(f"name is {name!r}; expected letters, digits and _, at most {LONGEST}")
     if len(password) < SHORTEST:
         raise UserError(f"the password is too short; expected at least {SHORTEST} characters")
     row = {
@@ -68,10 +68,14 @@ def sign_in(
     connection: sa.Connection, name: str, password: str, *, now: datetime
 ) -> Session | None:
     """A new session; None for a wrong name or password, which take the same time."""
-    row = connection.execute(sa.select(users).where(users.c.name == name)).one_or_none()
+    row = None
+    if "\0" not in name:  # PostgreSQL takes no text with it
+        row = connection.execute(sa.select(users).where(users.c.name == name)).one_or_none()
     right = _matches(password, row.password_hash if row else _NOBODY)
     if row is None or not right or row.disabled_at is not None:
-        record(connection, who=name[:64], what="session.refused", subject="", detail={}, now=now)
+        # What anybody may type goes into the chain only if it could be a name.
+        who = name if name.isidentifier() and len(name) <= LONGEST else "?"
+        record(connection, who=who, what="session.refused", subject="", detail={}, now=now)
         return None
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
     connection.execute(sessions.delete().where(sessions.c.expires_at <= now))

@@ -20,6 +20,7 @@ from pipeline.report.results import (
     Level,
     Quality,
     Report,
+    Served,
     SetResult,
     Slice,
 )
@@ -64,9 +65,12 @@ GOOD = SetResult(
         )
     ],
     budgets=[
-        Budget(0.1, 0.5, 0.13, 3.05, "untold", 0.5, 20.0),
-        Budget(1.0, 3.7, 1.1, 30.5, "kept", 0.9, 10.0),
-        Budget(10.0, 44.0, 11.6, 305.0, "kept", 1.0, 7.5),
+        Budget(
+            "alerts", 0.1, 3.05, 0.13, 1.3, 0.3, 3.1, "not measurable", "3.05 expected", 0.5, 20.0
+        ),
+        Budget("alerts", 1.0, 30.5, 2.1, 2.1, 1.6, 2.7, "missed", "", 0.9, 10.0),
+        Budget("alerts", 10.0, 305.0, 11.6, 1.16, 1.02, 1.3, "kept", "", 1.0, 7.5),
+        Budget("windows", 10.0, 305.0, 9.0, 0.9, 0.6, 1.2, "kept", "", None, None),
     ],
     calibration=[Level(0.32, 0.31), Level(0.1, 0.11), Level(0.01, 0.0125)],
     drift=Drift(
@@ -119,7 +123,11 @@ ROWS = replace(
 
 def report(*sets: SetResult) -> Report:
     """A report on made-up results."""
-    return Report({"tocsin": "0.1.0"}, 0, RULES, list(sets), verdict(list(sets)))
+    serving = [
+        Served("trades.symbol_5s", 41, "champion", 7, 39),
+        Served("system.host_1m", 3, "thresholds only", None, None),
+    ]
+    return Report({"tocsin": "0.1.0"}, 0, RULES, list(sets), verdict(list(sets)), serving)
 
 
 def without_plots(page: str) -> str:

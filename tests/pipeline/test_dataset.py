@@ -115,7 +115,7 @@ def one_line(error: pytest.ExceptionInfo[InputError], folder: Path) -> str:
         ("3", "expected JSON with stream and layout"),
         (json.dumps({"stream": "trades"}), "expected JSON with stream and layout"),
         (json.dumps({"stream": "trades", "layout": "heaps"}), "layout heaps; expected one of"),
-        (json.dumps({"stream": "calls", "layout": "events"}), "no view scores events of calls"),
+        (json.dumps({"stream": "orders", "layout": "events"}), "no view scores events of orders"),
     ],
 )
 def test_a_folder_that_is_no_data_set_is_refused(

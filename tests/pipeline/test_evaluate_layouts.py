@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from pipeline.dataset import Dataset, blind_scores
-from pipeline.evaluate import evaluate, table_text
+from pipeline.evaluate import evaluate, evaluate_all, table_text
 from pipeline.files import InputError
 from pipeline.series import PROBATION_SHARE
 
@@ -186,7 +186,7 @@ def test_the_tables_have_a_row_for_each_contender(tmp_path: Path) -> None:
     series = judged(series_set(tmp_path, 500, events={"a": (800, 860)}))
     rows = judged(rows_set(tmp_path, ordered=True))
     for result, columns in ((series, ["ap", "vus_pr"]), (rows, ["ap"])):
-        head, names, *body = table_text(result).splitlines()
+        head, names, *body = table_text(result).splitlines()[: 2 + len(CONTENDERS)]
         assert head == f"{tmp_path.name} ({result['layout']})"
         assert names.split() == columns
         assert [line.split() for line in body] == [
@@ -204,4 +204,65 @@ def test_on_real_data_ours_is_better_than_all_others(name: str, least: float) ->
     found = evaluate(Dataset.open(DATA / name), now=datetime.now(UTC), seed=0)
     ours, *others = (found[contender]["ap"] for contender in CONTENDERS)
     assert ours >= least
+    assert not [b for b in found["budget"] if (b["unit"], b["state"]) == ("alerts", "missed")]
     assert ours > max(others)
+
+
+def test_the_main_figure_stands_at_the_top_with_its_delay(tmp_path: Path) -> None:
+    found = judged(series_set(tmp_path, 500, events={"a": (800, 860), "b": (900, 960)}))
+    assert found["ap"] == found["ours"]["ap"]
+    at = [b for b in found["budget"] if (b["unit"], b["asked"]) == ("alerts", 10.0)]
+    assert found["delay"] == at[0]["delay"]
+
+
+def test_what_cannot_be_judged_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    for name in ("good", "empty"):
+        (tmp_path / name).mkdir()
+    rows_set(tmp_path / "good", ordered=False)
+    (tmp_path / "README.md").write_text("# Data")
+    paths = [tmp_path / name for name in ("README.md", "empty", "good")]
+    found = evaluate_all(paths, now=NOW, seed=0)
+    assert [each["set"] for each in found] == ["README.md", "empty", "good"]
+    assert ["skipped" in each for each in found] == [True, True, False]
+    assert all("no meta.json" in each["skipped"] for each in found[:2])
+    assert table_text(found[0]).startswith("README.md: skipped: ")
+    with pytest.raises(InputError, match=r"no meta\.json"):
+        evaluate_all(paths[:2], now=NOW, seed=0)
+
+
+@pytest.mark.parametrize("layout", ["online", "split", "ordered rows"])
+def test_shuffling_the_future_changes_no_past_score(layout: str, tmp_path: Path) -> None:
+    if layout == "ordered rows":
+        dataset, file, at = rows_set(tmp_path, ordered=True), "rows.parquet", 1_000
+    else:
+        train = 500 if layout == "split" else None
+        dataset = series_set(tmp_path, train, events={"a": (1_000, 1_050)})
+        file, at = "series.parquet", 1_000
+    before = blind_scores(dataset, now=NOW, seed=0)
+    table = pl.read_parquet(tmp_path / file)
+    numbers = [name for name in table.columns if name[0] in "mf"]
+    row = (
+        pl.int_range(pl.len()).over("entity")
+        if "entity" in table.columns
+        else pl.int_range(pl.len())
+    )
+    late = table.select(row >= at).to_series()
+    mixed = table.filter(late).select(pl.col(numbers).shuffle(seed=1))
+    past = table.filter(~late)
+    table = pl.concat(
+        [
+            past,
+            pl.concat([table.filter(late).drop(numbers), mixed], how="horizontal").select(
+                past.columns
+            ),
+        ]
+    )
+    table.write_parquet(tmp_path / file)
+    after = blind_scores(dataset, now=NOW, seed=0)
+    if "entity" in before.columns:
+        until = START + at * MINUTE
+        before, after = (scores.filter(pl.col("start") < until) for scores in (before, after))
+    else:
+        before, after = before[:at], after[:at]
+    assert len(before) > 400
+    assert before.equals(after)

@@ -14,6 +14,7 @@ from pipeline.dataset import Dataset
 from pipeline.peers import (
     CHANGE,
     TRAILING,
+    activity,
     mean_clipped_z,
     plain_forest,
     trailing_mean_change,
@@ -79,3 +80,9 @@ def test_no_column_counts_for_more_than_fifty_deviations() -> None:
     # A wild value, and a column without spread that moves at all.
     X[1, 0], X[2, 3] = -1e12, 8.0
     assert mean_clipped_z(history, X) == pytest.approx([0, 50 / 4, 50 / 4], abs=1e-9)
+
+
+def test_activity_is_the_count_of_the_view(pump_set: Path, after: datetime) -> None:
+    dataset = Dataset.open(pump_set)
+    windows = dataset.windows(now=after)[:500]
+    np.testing.assert_array_equal(activity(windows, dataset.view), windows["count"].to_numpy())

@@ -13,12 +13,9 @@ import pytest
 from features.baseline import Deviations
 from features.trading import SYMBOL_5S
 from features.view import FeatureView
-from models.calibration import Calibration
-from models.half_space_trees import HalfSpaceTrees
-from models.isolation_forest import IsolationForest
-from models.surge import Surge
-from pipeline.arm import Arm
+from pipeline.arm import Arm, arms_of
 from pipeline.counterfactual import per_day
+from pipeline.inputs import Seen, inputs
 from pipeline.reasons import Evidence, Explanation
 
 NAMES = SYMBOL_5S.names
@@ -47,48 +44,43 @@ def uneasy(**changes: float) -> dict[str, float]:
 
 def evidence(view: FeatureView, changes: list[dict[str, float]], arms: list[Arm]) -> Evidence:
     deviations = deviating(changes)
-    sign = np.array([{"high": 1, "low": -1, "both": 0}[f.direction] for f in view.features])
-    one_sided = np.maximum(deviations.z * sign, 0.0)
-    concern = np.where(sign == 0, deviations.z, one_sided)
-    main = [view.names.index(name) for name in view.main]
-    multiples = (deviations.recent / deviations.typical)[:, main]
-    p = np.column_stack(
-        [
-            arm.calibration.probability(arm.detector.score(multiples if arm.multiples else concern))
-            for arm in arms
-        ]
-    )
-    weights = np.array([arm.weight for arm in arms])
-    return Evidence(view, arms, weights, deviations, concern, multiples, p, DAILY)
+    nothing = np.zeros(len(changes), np.int64)
+    told = Seen(deviations, nothing, nothing)
+    seen = np.hstack([given.build(told) for given in inputs(view).values()])
+    p = np.column_stack([arm.score(seen).to_numpy() for arm in arms])
+    for arm in arms:
+        del arm.raw
+    return Evidence(view, arms, deviations, seen, p, DAILY)
 
 
-def arms_of(view: FeatureView) -> list[Arm]:
+def fitted_arms(view: FeatureView, wanted: dict[str, float]) -> list[Arm]:
+    """The wanted arms with their shares, that have learned noise."""
     rng = np.random.default_rng(3)
     z = rng.normal(size=(6_000, len(NAMES)))
     one_sided = np.abs(z) * (rng.random(z.shape) < 0.5)
     low = np.array([f.direction == "both" for f in view.features])
     X = np.where(low, z, one_sided)
-    forests = 0.01 if view.main else 0.5
-    arms = []
-    for kind in (IsolationForest, HalfSpaceTrees):
-        arm = Arm(kind(view.names).fit(X, seed=0), Calibration(bounded=True, seed=0), forests)
-        arm.calibration.learn(arm.detector.score(X))
-        arms.append(arm)
-    if view.main:
-        surge = Arm(Surge(view.main), Calibration(seed=0), 0.98, True)
-        surge.calibration.learn(surge.detector.score(np.exp(0.5 * z[:, : len(view.main)])))
-        arms.append(surge)
+    arms = [arm for arm in arms_of(inputs(view), seed=0) if arm.name in wanted]
+    for arm in arms:
+        arm.weight = wanted[arm.name]
+        own = X
+        if arm.kind.sees == "multiples":
+            own = np.exp(0.5 * z[:, : len(view.main)])
+        arm.detector.fit(np.ascontiguousarray(own), seed=0)
+        arm.calibration.learn(arm.detector.score(np.ascontiguousarray(own)))
     return arms
 
 
 @pytest.fixture(scope="module")
 def surging() -> list[Arm]:
-    return arms_of(SYMBOL_5S)
+    return fitted_arms(
+        SYMBOL_5S, {"isolation_forest": 0.01, "half_space_trees": 0.01, "surge": 0.98}
+    )
 
 
 @pytest.fixture(scope="module")
 def forests() -> list[Arm]:
-    return arms_of(FORESTS_ONLY)
+    return fitted_arms(FORESTS_ONLY, {"isolation_forest": 0.5, "half_space_trees": 0.5})
 
 
 def explain(shown: Evidence, below: float = 1.0) -> list[Explanation]:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from pipeline.dataset import Dataset
 from pipeline.evaluate import evaluate
 from pipeline.files import InputError
+from pipeline.report.budgets import ASKED, UNITS
 from pipeline.report.build import build_report, write_report
 from pipeline.report.render import html, markdown, results_json
 from pipeline.report.results import Cost, Report
@@ -157,7 +158,7 @@ def untold(text: str, results: dict[str, Any]) -> set[str]:
     for name in sorted((x for x in found if isinstance(x, str) and x), key=len, reverse=True):
         text = text.replace(name, "")
     assert all(time in spoken for time in TIME.findall(text))
-    return set(TOKEN.findall(TIME.sub("", text))) - known
+    return {token.rstrip(",") for token in TOKEN.findall(TIME.sub("", text))} - known
 
 
 def test_every_number_of_the_markdown_is_in_the_results(built: Report) -> None:
@@ -167,7 +168,7 @@ def test_every_number_of_the_markdown_is_in_the_results(built: Report) -> None:
     text = text.replace("| 90 % | 99 % |", "")
     assert untold(text, results) == set()
     assert untold(text + " 0.123456", results) == {"0.123456"}
-    results["sets"][0]["quality"] = []
+    results["sets"][0]["budgets"] = []
     assert untold(text, results)
 
 
@@ -213,13 +214,13 @@ def test_the_broken_numbers_are_the_reasons_of_series_and_rows(built: Report) ->
         assert all(reason.endswith("spreads above") for reason in best.reasons)
 
 
-def test_more_is_raised_and_seen_at_a_larger_budget(built: Report) -> None:
+def test_budgets_are_told_in_alerts_and_in_windows_wherever_there_is_time(built: Report) -> None:
     for each in built.sets[:2]:
-        assert [b.asked for b in each.budgets] == sorted(b.asked for b in each.budgets)
-        for name in ("windows", "recall"):
-            values = [getattr(b, name) for b in each.budgets]
-            assert values == sorted(values)
-        assert all(b.raised <= b.windows for b in each.budgets)
+        assert [(b.unit, b.asked) for b in each.budgets] == [(u, a) for u in UNITS for a in ASKED]
+        for b in each.budgets:
+            assert b.low <= b.ratio <= b.high
+            assert b.expected == pytest.approx(b.asked * each.budgets[0].expected / ASKED[0])
+            assert (b.state == "not measurable") == bool(b.why)
     assert built.sets[2].budgets == []
 
 

@@ -110,7 +110,7 @@ def test_the_model_of_another_view_is_refused(saved: Path) -> None:
     with pytest.raises(ModelFileError) as error:
         Scorer.load(SYMBOL_1M, saved)
     text = one_line(error, saved)
-    assert "holds trades.symbol_5s version 1; expected trades.symbol_1m version 1" in text
+    assert "holds trades.symbol_5s version 2; expected trades.symbol_1m version 2" in text
 
 
 def test_a_model_of_other_features_is_refused(saved: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_model_of_another_version_is_refused(saved: Path, tmp_path: Path) -> N
     name, version, state = read_state(saved)
     path = tmp_path / "newer.npz"
     write_state(path, name, version + 1, state)
-    with pytest.raises(ModelFileError, match="version 2; expected"):
+    with pytest.raises(ModelFileError, match="version 3; expected"):
         Scorer.load(SYMBOL_5S, path)
 
 

@@ -184,3 +184,24 @@ def test_no_snapshot_is_said_to_be_none(tmp_path: Path) -> None:
         Snapshots(tmp_path / "none").before(SYMBOL_5S, NOON)
     with pytest.raises(ValueError, match="expected 1 or more"):
         Snapshots(tmp_path, kept=0)
+
+
+@pytest.mark.parametrize("times", [4.0, 100.0])
+def test_a_lasting_shift_is_normal_within_three_thousand_windows(
+    trained: Path, times: float
+) -> None:
+    shifted = made_up(CLEAN + 4_500)[CLEAN:].with_columns(
+        pl.when(pl.col("entity") == "A").then(pl.col(name) / 100.0).otherwise(pl.col(name)) * times
+        for name in SYMBOL_5S.main
+    )
+    scores = stepped(Scorer.load(SYMBOL_5S, trained), shifted)
+    flagged = (scores["per_day"] < FLAGGED_PER_DAY).to_numpy()
+    assert flagged[100:1_800].mean() > 0.95
+    assert flagged[3_000:].mean() < 0.05
+
+
+def test_a_lasting_shift_is_not_learned_while_its_incident_is_open(trained: Path) -> None:
+    scorer = Scorer.load(SYMBOL_5S, trained)
+    scorer.hold("A", START)
+    scores = attacked(stepped(scorer, made_up(CLEAN + 4_500)[CLEAN:]))
+    assert (scores["per_day"] < FLAGGED_PER_DAY).to_numpy()[100:].mean() > 0.95

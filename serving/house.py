@@ -1,0 +1,172 @@
+"""The house: everything that serves, built once from a configuration.
+
+`tocsin up`, `tocsin serve`, `tocsin stream`, the API and the tests all begin here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.config import Config
+from pipeline.database import open_engine
+from pipeline.lake import Lake
+from pipeline.source_kinds import Push
+from pipeline.sources.spool import Spool
+from serving.alerts.engine import AlertEngine
+from serving.alerts.ledger import Ledger
+from serving.alerts.muting import Inhibition
+from serving.auth import Gatekeeper
+from serving.notify.channels.catalogue import channels_of
+from serving.notify.outbox import Outbox
+from serving.playbooks.actions.catalogue import ACTIONS
+from serving.playbooks.definition import LIBRARY, Playbook, load_library
+from serving.playbooks.runner import Runner
+from serving.playbooks.start import start as start_run
+from serving.rules.book import RuleBook
+from serving.rules.correlate import Correlator, inhibitions
+from serving.rules.load import PACKS, load_packs
+from serving.rules.rule import Pack
+from serving.api.scorers import Scorers
+from serving.settings import Settings, settings_of
+from serving.store.keys import Role, make_key
+from serving.store.migrate import migrate
+from serving.store.tables import api_keys
+from serving.verdict import Verdict
+
+__all__ = ["House"]
+
+
+@dataclass
+class House:
+    """What serves.
+
+    Parameters
+    ----------
+    config : Config
+    settings : Settings
+    clock : callable
+        Gives the time, aware UTC.
+    engine : sqlalchemy.Engine
+        The store, migrated.
+    lake : Lake
+    packs : list of Pack
+        All rules.
+    library : dict of str to Playbook
+    scorers : Scorers
+        For requests; the stream has its own, which learn.
+    gatekeeper : Gatekeeper
+    outbox : Outbox
+    runner : Runner
+    spools : dict of str to Spool
+        Where pushed events go, by the name of their stream.
+    """
+
+    config: Config
+    settings: Settings
+    clock: Callable[[], datetime]
+    engine: sa.Engine
+    lake: Lake
+    packs: list[Pack]
+    library: dict[str, Playbook]
+    scorers: Scorers
+    gatekeeper: Gatekeeper
+    outbox: Outbox
+    runner: Runner
+    spools: dict[str, Spool]
+
+    @classmethod
+    def open(cls, config: Config, *, clock: Callable[[], datetime]) -> House:
+        """Build everything; the store is brought to its newest form.
+
+        Raises
+        ------
+        ConfigError, RuleError, PlaybookError, StoreError
+            Something in the configuration or in what it names cannot be used.
+        """
+        settings = settings_of(config)
+        packs = load_packs([PACKS, *settings.rules])
+        library = load_library([LIBRARY, *settings.playbooks.folders])
+        config.home.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(config.store_url)
+        migrate(engine)
+        who = f"{socket.gethostname()}:{os.getpid()}"
+        lake = Lake(config.home / "lake")
+        channels = channels_of(settings.channels, engine=engine, url=settings.url)
+        return cls(
+            config,
+            settings,
+            clock,
+            engine,
+            lake,
+            packs,
+            library,
+            Scorers(config, engine, packs),
+            Gatekeeper(engine, clock),
+            Outbox(engine, channels, who=who, fallback=settings.fallback),
+            Runner(engine, ACTIONS, services=_services(settings, engine, lake), who=who),
+            _spools(config),
+        )
+
+    def alerts(self) -> AlertEngine:
+        """An alert engine, for the one stream loop that feeds it."""
+        return AlertEngine(
+            RuleBook(self.packs),
+            Correlator(self.packs),
+            thresholds=self.settings.budgets,
+            routes=self.settings.routes,
+            inhibitions=self.inhibitions,
+            start=self.start,
+            model_version=self.scorers.version,
+        )
+
+    def ledger(
+        self, connection: sa.Connection, group: Callable[[Verdict], str], *, now: datetime
+    ) -> Ledger:
+        """A ledger for verdicts that do not come from a stream."""
+        routes, start = self.settings.routes, self.start
+        return Ledger(connection, routes, self.inhibitions, start, group, now=now)
+
+    @property
+    def inhibitions(self) -> list[Inhibition]:
+        """Of the packs and of the settings."""
+        return [*inhibitions(self.packs), *self.settings.inhibitions]
+
+    def start(
+        self,
+        connection: sa.Connection,
+        incident: Mapping[str, Any],
+        alert: Mapping[str, Any],
+        now: datetime,
+    ) -> None:
+        """Start the playbook that an alert asks for, where there is one and they may run."""
+        playbook = self.library.get(alert["playbook"])
+        if playbook is not None and self.settings.playbooks.start:
+            start_run(connection, playbook, incident, alert, now=now)
+
+    def first_key(self) -> str | None:
+        """An admin's key, if there is no key at all yet; it cannot be shown again."""
+        with self.engine.begin() as connection:
+            if connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None:
+                return None
+            return make_key(connection, "first", Role.ADMIN, who="tocsin", now=self.clock())
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.engine.dispose()
+
+
+def _spools(config: Config) -> dict[str, Spool]:
+    """The spools of the sources of kind push; of two for a stream the first takes all."""
+    found: dict[str, Spool] = {}
+    for given in config.sources:
+        if given.get("kind") == "push":
+            push = Push.model_validate(given)
+            found.setdefault(push.stream, push.spool(config))
+    return found

@@ -1,0 +1,1 @@
+"""What playbooks can do: each action planned, prepared, performed once, and verified."""

@@ -1,0 +1,26 @@
+"""Accounts: frozen, so that nothing leaves them, and let go again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from serving.playbooks.actions.admin import AdminAction, Wanted, named
+from serving.playbooks.actions.parameters import text
+
+__all__ = ["ACTIONS"]
+
+
+def _account(frozen: bool) -> Callable[[Mapping[str, Any]], Wanted]:
+    def wanted(parameters: Mapping[str, Any]) -> Wanted:
+        account = text(parameters, "account")
+        words = f"{'freeze' if frozen else 'unfreeze'} account {account}"
+        return named("accounts", account), {"frozen": frozen}, words
+
+    return wanted
+
+
+ACTIONS = [
+    AdminAction("account.freeze", "lets nothing leave an account", "contain", _account(True)),
+    AdminAction("account.unfreeze", "lets an account go again", "restore", _account(False)),
+]

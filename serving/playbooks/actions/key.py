@@ -1,0 +1,34 @@
+"""API keys: revoked for good, or held to so many requests a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serving.playbooks.actions.admin import AdminAction, Wanted, named
+from serving.playbooks.actions.parameters import text, whole
+
+__all__ = ["ACTIONS"]
+
+
+def _revoked(parameters: Mapping[str, Any]) -> Wanted:
+    key = text(parameters, "key")
+    return named("keys", key), {"revoked": True}, f"revoke API key {key}"
+
+
+def _throttled(parameters: Mapping[str, Any]) -> Wanted:
+    key, rate = text(parameters, "key"), whole(parameters, "per_minute", least=1, most=10**6)
+    words = f"hold API key {key} to {rate} requests a minute"
+    return named("keys", key), {"per_minute": rate}, words
+
+
+def _let_go(parameters: Mapping[str, Any]) -> Wanted:
+    key = text(parameters, "key")
+    return named("keys", key), {"per_minute": None}, f"lift the throttle of API key {key}"
+
+
+ACTIONS = [
+    AdminAction("key.revoke", "ends an API key for good", "contain", _revoked),
+    AdminAction("key.throttle", "slows an API key down", "contain", _throttled),
+    AdminAction("key.unthrottle", "lifts a throttle", "restore", _let_go),
+]
