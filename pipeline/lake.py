@@ -16,6 +16,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pipeline.lake_schema import (
+    ASIDE,
     KEYS,
     PARTITION,
     SCORES,
@@ -43,7 +44,8 @@ class Lake:
     """Delta tables below one directory, partitioned by the UTC date of a window's ``start``.
 
     A table is named by its view, ``"trades.symbol_5s"``; the scores of that view's windows are
-    ``"scores/trades.symbol_5s"``. Every row has ``entity``, ``start`` and ``end`` (half open,
+    ``"scores/trades.symbol_5s"``. What became no window is in ``"aside/<stream>"``: refused rows,
+    late and future-stamped events. Every row has ``entity``, ``start`` and ``end`` (half open,
     UTC); windows add Float64 columns, scores may also add Boolean, Int64 and String ones.
 
     Any number of threads and processes may use one lake, through this class. A writer killed at
@@ -77,17 +79,17 @@ class Lake:
         self._history = history
 
     def tables(self) -> list[str]:
-        """Names of all tables, those of scores (``"scores/..."``) last."""
+        """Names of all tables, those of scores and of what was put aside last."""
         return [
             prefix + path.name
-            for folder, prefix in (("windows", ""), ("scores", SCORES))
+            for folder, prefix in (("windows", ""), ("scores", SCORES), ("aside", ASIDE))
             for path in sorted((self.root / folder).glob("*"))
             if DeltaTable.is_deltatable(path.as_uri())
         ]
 
     def views(self) -> list[str]:
         """Names of the views that have windows."""
-        return [name for name in self.tables() if not name.startswith(SCORES)]
+        return [name for name in self.tables() if "/" not in name]
 
     def append(
         self, view: str, windows: pl.DataFrame, transaction: tuple[str, int] | None = None

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 __all__ = [
+    "ASIDE",
     "KEYS",
     "PARTITION",
     "SCORES",
@@ -28,8 +29,10 @@ TIME = pl.Datetime("us", "UTC")
 KEYS: dict[str, pl.DataType] = {"entity": pl.String(), "start": TIME, "end": TIME}
 PARTITION = "date"
 SCORES = "scores/"
+ASIDE = "aside/"
+"""Tables of what became no window: ``entity`` is the source, ``start`` and ``end`` when it came."""
 
-_TABLE = re.compile(r"(?:scores/)?[a-z0-9_]+(?:\.[a-z0-9_]+)*")
+_TABLE = re.compile(r"(?:scores/|aside/)?[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 # Delta takes no two columns that differ by case only.
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
 _OF_WINDOWS = frozenset({pl.Float64()})
@@ -58,8 +61,8 @@ def folder_of(table: str) -> tuple[str, str]:
     """
     if not _TABLE.fullmatch(table):
         raise LakeError(
-            f"{table!r} is no name of a table; expected [scores/] and words of a-z, 0-9, _ "
-            "joined by dots"
+            f"{table!r} is no name of a table; expected [scores/ or aside/] and words of a-z, "
+            "0-9, _ joined by dots"
         )
     folder, _, name = table.rpartition("/")
     return folder or "windows", name
@@ -97,7 +100,8 @@ def check(table: str, windows: pl.DataFrame) -> pl.DataFrame:
             raise LakeError(f"{table}: column {name} is {found.get(name)}; expected {dtype}")
         if nulls := windows[name].null_count():
             raise LakeError(f"{table}: column {name} has {nulls} nulls; expected none")
-    takes = _OF_SCORES if table.startswith(SCORES) else _OF_WINDOWS
+    aside = table.startswith(ASIDE)
+    takes = _OF_SCORES if aside or table.startswith(SCORES) else _OF_WINDOWS
     for name, dtype in found.items():
         if name == PARTITION or not _COLUMN.fullmatch(name):
             raise LakeError(f"{table}: column {name!r}; expected a-z, 0-9, _ and not {PARTITION!r}")
@@ -108,12 +112,12 @@ def check(table: str, windows: pl.DataFrame) -> pl.DataFrame:
         ("ends before it has begun", windows["end"] <= windows["start"]),
         ("is there twice", windows.select("entity", "start").is_duplicated()),
     ):
-        if rows.any():
+        if not aside and rows.any():
             entity, start, end = windows.select(*KEYS).row(rows.arg_true()[0])
             raise LakeError(f"{table}: window of {entity} from {start} to {end} {fault}")
     return (
         windows.select(*KEYS, pl.exclude(*KEYS))
-        .sort("start", "entity")
+        .sort("start", "entity", maintain_order=True)
         .with_columns(pl.col("start").dt.date().alias(PARTITION))
     )
 

@@ -63,6 +63,8 @@ def test_the_installer_is_locked_too() -> None:
 def test_the_extras_are_those_of_the_design() -> None:
     assert set(PROJECT["project"]["optional-dependencies"]) == {
         "kafka",
+        "apprise",
+        "sigma",
         "spark",
         "postgres",
         "demo",

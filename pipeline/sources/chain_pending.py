@@ -10,7 +10,7 @@ from pipeline.sources import chain_decode as decode
 from pipeline.sources.chain_rows import flows
 from pipeline.sources.chain_rpc import MalformedError, Rpc
 
-__all__ = ["Pending", "Simulated", "pending", "simulate_pending"]
+__all__ = ["Pending", "Simulated", "pending", "reentered", "simulate_pending"]
 
 TRACER = {"tracer": "callTracer"}
 
@@ -65,7 +65,7 @@ def simulate_pending(rpc: Rpc, waiting: Pending) -> Simulated:
     calls = rpc.ask("debug_traceCall", [waiting.fields, "latest", TRACER], decode.calls)
     moved: Counter[str] = flows(calls)
     changed = {address: wei for address, wei in sorted(moved.items()) if wei}
-    return Simulated(calls[0].error is None, calls, changed, _reentered(calls))
+    return Simulated(calls[0].error is None, calls, changed, reentered(calls))
 
 
 def _waiting(answer: Any) -> list[Pending]:
@@ -95,7 +95,7 @@ def _waiting(answer: Any) -> list[Pending]:
     return found
 
 
-def _reentered(calls: tuple[decode.Call, ...]) -> tuple[str, ...]:
+def reentered(calls: tuple[decode.Call, ...]) -> tuple[str, ...]:
     """Contracts that are called again, with a call that may change them, below their own call."""
     path: list[str | None] = []
     found: list[str] = []

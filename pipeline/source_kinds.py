@@ -1,0 +1,281 @@
+"""The kinds of source that a configuration may name, and how each becomes sources and feeds."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
+
+from features.catalogue import STREAMS
+from features.stream import Stream
+from pipeline.config import Config, ConfigError, Strict, reveal, told_of
+from pipeline.sources.feeds import Feed, HostFeed
+from pipeline.sources.files import FileSource
+from pipeline.sources.host import CADENCE, HostSource
+from pipeline.sources.source import Source
+from pipeline.sources.spool import Spool, SpoolSource
+
+__all__ = ["Built", "Push", "build"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+
+
+@dataclass
+class Built:
+    """What a configuration's sources become.
+
+    Parameters
+    ----------
+    sources : list of Source
+        For the loop.
+    feeds : list of Feed
+        For `pipeline.sources.feeds.Feeds`.
+    spools : dict of str to Spool
+        Where pushes go, by the name of their source.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    feeds: list[Feed] = field(default_factory=list)
+    spools: dict[str, Spool] = field(default_factory=dict)
+
+
+class Kind(Strict):
+    """What all kinds have: a name that no other source has."""
+
+    name: Name
+
+    @abstractmethod
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """The sources and feeds."""
+
+    def _spool(self, config: Config, name: str, limit_mb: int) -> Spool:
+        return Spool(config.home / "spool" / name, limit=limit_mb * 2**20)
+
+
+class OfStream(Kind):
+    """A kind that can give any stream."""
+
+    stream: str
+
+    @field_validator("stream")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in STREAMS:
+            raise ValueError(f"expected one of {', '.join(STREAMS)}")
+        return name
+
+    @property
+    def of(self) -> Stream:
+        """The stream."""
+        return STREAMS[self.stream]
+
+
+class Files(OfStream):
+    """Parquet, CSV or JSON lines: one file or a folder, followed unless ``follow: false``."""
+
+    kind: Literal["files"]
+    path: Path
+    follow: bool = True
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        source = FileSource(self.name, self.of, self.path, follow=self.follow, batch=config.batch)
+        return Built([source])
+
+
+class Push(OfStream):
+    """Rows that others send: they are spooled by whoever takes them, and read from there."""
+
+    kind: Literal["push"]
+    limit_mb: int = Field(1024, ge=1)
+
+    def spool(self, config: Config) -> Spool:
+        """Where whoever takes pushes writes them."""
+        return self._spool(config, self.name, self.limit_mb)
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        spool = self.spool(config)
+        source = SpoolSource(self.name, self.of, spool, batch=config.batch)
+        return Built([source], spools={self.name: spool})
+
+
+class Host(Kind):
+    """This machine by psutil; ``host`` is its name in the events, by default its own."""
+
+    kind: Literal["host"]
+    host: str | None = None
+    limit_mb: int = Field(64, ge=1)
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        spools = {s: self._spool(config, f"{self.name}.{s}", self.limit_mb) for s in CADENCE}
+        sources: list[Source] = [
+            SpoolSource(f"{self.name}.{stream}", STREAMS[stream], spool, batch=config.batch)
+            for stream, spool in spools.items()
+        ]
+        return Built(sources, [HostFeed(self.name, HostSource(self.host), spools)])
+
+
+class Prometheus(OfStream):
+    """An exporter's text endpoint: ``fields`` says which metric fills which column."""
+
+    kind: Literal["prometheus"]
+    url: str
+    every_seconds: float = Field(30.0, ge=1)
+    fields: dict[str, str | tuple[str, float]] = Field(min_length=1)
+    by: dict[str, str] = Field(default_factory=dict)
+    same: dict[str, str] = Field(default_factory=dict)
+    limit_mb: int = Field(64, ge=1)
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        from pipeline.sources.prometheus import Metric, PrometheusFeed
+
+        columns = {column.name for column in self.of.columns}
+        if unknown := {*self.fields, *self.by, *self.same} - columns:
+            raise ConfigError(
+                f"source {self.name}: {', '.join(sorted(unknown))} of {self.stream} is unknown; "
+                f"expected some of {', '.join(sorted(columns))}"
+            )
+        try:
+            fields = {
+                column: Metric.of(*([given] if isinstance(given, str) else given))
+                for column, given in self.fields.items()
+            }
+        except ValueError as error:
+            raise ConfigError(f"source {self.name}: fields: {error}") from None
+        spool = self._spool(config, self.name, self.limit_mb)
+        feed = PrometheusFeed(
+            self.name,
+            self.of,
+            reveal(self.url),
+            spool,
+            every=timedelta(seconds=self.every_seconds),
+            fields=fields,
+            by=self.by,
+            same=self.same,
+        )
+        return Built([SpoolSource(self.name, self.of, spool, batch=config.batch)], [feed])
+
+
+class Kafka(OfStream):
+    """A topic: each partition is a source; ``settings`` go to librdkafka."""
+
+    kind: Literal["kafka"]
+    topic: str
+    settings: dict[str, str]
+    value: Literal["json", "arrow"] = "json"
+    partitions: tuple[int, ...] | None = None
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`. Asks the broker for the partitions where none are named."""
+        from pipeline.sources.kafka import KafkaSource, partitions
+
+        servers = {name: reveal(value) for name, value in self.settings.items()}
+        numbers = self.partitions or partitions(servers, self.topic)
+        return Built(
+            [
+                KafkaSource(
+                    f"{self.name}.{number}",
+                    self.of,
+                    self.topic,
+                    number,
+                    servers,
+                    value=self.value,
+                    batch=config.batch,
+                )
+                for number in numbers
+            ]
+        )
+
+
+class AccessLogs(Kind):
+    """A log of Apache or nginx (combined), of sshd and sudo (auth), or JSON lines (ECS names)."""
+
+    kind: Literal["access_log"]
+    path: Path
+    format: Literal["combined", "auth", "json"]
+    fields: dict[str, str] | None = None
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        from pipeline.sources.access_log import AccessLog
+        from pipeline.sources.parsers import ECS, JsonLines, parse_auth, parse_combined
+
+        parsers = {"combined": parse_combined, "auth": parse_auth}
+        parser = parsers.get(self.format) or JsonLines(self.fields or ECS)
+        return Built([AccessLog(self.name, self.path, parser, clock=clock)])
+
+
+class ChainOf(Kind):
+    """Transactions and calls of a chain, from JSON-RPC endpoints in order of preference."""
+
+    kind: Literal["chain"]
+    endpoints: tuple[str, ...] = Field(min_length=1)
+    start: int = Field(0, ge=0)
+    confirmations: int = Field(6, ge=0)
+    watched: tuple[str, ...] | None = None
+    streams: tuple[Literal["transactions", "calls"], ...] = ("transactions", "calls")
+
+    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
+        """See `Kind`."""
+        from pipeline.sources.chain import Chain, ChainSource
+        from pipeline.sources.chain_rows import Watched
+        from pipeline.sources.chain_rpc import Rpc
+
+        watched = None
+        if self.watched is not None:
+            watched = [Watched(address.lower()) for address in self.watched]
+        chain = Chain(
+            Rpc([reveal(endpoint) for endpoint in self.endpoints]),
+            watched=watched,
+            start=self.start,
+            confirmations=self.confirmations,
+        )
+        return Built(
+            [ChainSource(chain, STREAMS[s], name=f"{self.name}.{s}") for s in self.streams]
+        )
+
+
+AnyKind = Annotated[
+    Files | Push | Host | Prometheus | Kafka | AccessLogs | ChainOf, Field(discriminator="kind")
+]
+ANY: TypeAdapter[Kind] = TypeAdapter(AnyKind)
+
+
+def build(config: Config, clock: Callable[[], datetime]) -> Built:
+    """All sources of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        A source is not as its kind wants it, or two have one name.
+    SourceError
+        A broker that has to be asked for its partitions does not answer.
+    """
+    kinds: list[Kind] = []
+    faults: list[str] = []
+    for i, given in enumerate(config.sources):
+        try:
+            kinds.append(ANY.validate_python(given))
+        except ValidationError as error:
+            faults += told_of(error, f"sources.{i}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    names = [kind.name for kind in kinds]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"sources: {name} is there {names.count(name)} times; expected once")
+    whole = Built()
+    for kind in kinds:
+        built = kind.build(config, clock)
+        whole.sources += built.sources
+        whole.feeds += built.feeds
+        whole.spools |= built.spools
+    return whole

@@ -1,0 +1,62 @@
+"""Feeds are asked until they are told to stop; one that fails is asked again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from queue import Queue
+
+from features.catalogue import STREAMS
+from pipeline.sources.feeds import Feeds, HostFeed
+from pipeline.sources.host import CADENCE, HostSource
+from pipeline.sources.source import SourceError
+from pipeline.sources.spool import Spool, SpoolSource
+from tests.streams import AFTER
+
+
+def test_this_machine_becomes_samples_at_the_cadence_of_the_requirements(tmp_path: Path) -> None:
+    spools = {name: Spool(tmp_path / name) for name in CADENCE}
+    feed = HostFeed("host", HostSource("here"), spools)
+    for seconds in range(0, 120, 5):
+        feed.poll(AFTER + timedelta(seconds=seconds))
+    times = {}
+    for name, spool in spools.items():
+        batch = SpoolSource(name, STREAMS[name], spool).read(None)
+        if batch is not None:
+            valid = STREAMS[name].validate(batch.events, now=AFTER + timedelta(days=1))
+            assert valid.refused.counts == {}
+            times[name] = len(valid.events["ts"].unique())
+    assert (times["host"], times["disk"]) == (4, 2)
+
+
+class Counting:
+    """Fails at first, then answers."""
+
+    def __init__(self, name: str, fails: int) -> None:
+        self.name = name
+        self.fails = fails
+        self.polled: Queue[datetime] = Queue()
+        self.closed = False
+
+    def poll(self, now: datetime) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise SourceError("down")
+        self.polled.put(now)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_feed_that_fails_is_told_of_and_asked_again() -> None:
+    said: Queue[str] = Queue()
+    bad, good = Counting("bad", 1), Counting("good", 0)
+    feeds = Feeds([bad, good], lambda: AFTER, said.put)
+    feeds.start()
+    assert good.polled.get(timeout=30) == AFTER
+    assert bad.polled.get(timeout=30) == AFTER
+    feeds.stop()
+    assert said.get() == "source bad: down"
+    assert said.get() == "source bad: works again"
+    assert bad.closed
+    assert good.closed
