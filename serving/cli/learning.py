@@ -28,7 +28,7 @@ from serving.cli.app import (
     view_named,
 )
 
-__all__ = ["models", "retrain", "rollback", "schedule", "train"]
+__all__ = ["drift", "models", "retrain", "rollback", "schedule", "train"]
 
 
 @app.command()
@@ -139,3 +139,35 @@ def rollback(
     with exclusive(home, chosen):
         roll_back(chosen, registry, home, who=user(), now=now(), why=why, to=to)
     answer([inventory(chosen, registry, home)], as_json, inventory_text)
+
+
+@app.command()
+def drift(
+    views: Views = None,
+    budget: Annotated[
+        float, typer.Option(min=0.01, help="False alarms a month of each view.")
+    ] = 1.0,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
+    as_json: Json = False,
+) -> None:
+    """Say which features and scores are no longer as they were when the model was trained."""
+    from datetime import datetime
+
+    from pipeline.drifting import drift_json, drift_text, drifting
+    from pipeline.lake import Lake
+    from pipeline.lifecycle.enlist import open_registry
+    from pipeline.lifecycle.outcome import inventory
+
+    lake, registry = Lake(home / "lake"), open_registry(home, mlflow)
+    told = []
+    for view in (view_named(name) for name in views or lake.views()):
+        served = inventory(view, registry, home)
+        of = [v for v in served["versions"] if v["version"] == served["version"]]
+        if not of:
+            told.append({"view": view.name, "trained": None, "watched": [], "drifts": []})
+            continue
+        trained = datetime.fromisoformat(of[0]["until"])
+        watch = drifting(view, lake, trained=trained, budget=budget)
+        told.append(drift_json(view, trained, watch))
+    answer(told, as_json, lambda rows: "\n".join(map(drift_text, rows)))
