@@ -8,10 +8,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lint format lock clean
+.PHONY: help demo test check bench docs lint format lock clean proof-crash proof-alerts proof-playbooks
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## the whole house on this machine: events, windows, models, the rarest moments
 	@$(BIN)/tocsin demo $(ARGS)
@@ -20,6 +20,15 @@ test: $(READY) ## unit tests, property tests and doctests
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: lint test ## all that CI runs
+
+proof-crash: $(READY) ## the stream killed a hundred times, with disk full and database locked
+	@$(BIN)/python -m pytest -m slow tests/pipeline/test_stream_crash.py tests/pipeline/test_checkpoint.py $(ARGS)
+
+proof-alerts: $(READY) ## the alert engine and the outbox killed fifty times, channels failing
+	@$(BIN)/python -m pytest -m slow tests/serving/proof/test_alerts_proof.py $(ARGS)
+
+proof-playbooks: $(READY) ## the runner killed a hundred times, actions on a chain
+	@$(BIN)/python -m pytest -m slow tests/serving/proof/test_playbooks_proof.py $(ARGS)
 
 bench: $(READY) ## ours against its peers, to benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(ARGS)
