@@ -11,7 +11,7 @@ READY := .venv/ready
 .PHONY: help demo test check bench docs lint format lock clean proof-crash proof-alerts proof-playbooks
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## the whole house on this machine: events, windows, models, the rarest moments
 	@$(BIN)/tocsin demo $(ARGS)
