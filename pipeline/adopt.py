@@ -94,7 +94,17 @@ def from_files(path: Callable[[FeatureView], Path]) -> Models:
 
 
 def from_registry(registry: Registry, home: Path) -> Models:
-    """The registry's champions; a view that never had one begins cold."""
+    """The registry's champions; a view that never had one begins cold.
+
+    A champion is loaded when it is new: asking costs one look at its alias.
+    """
+    known: dict[str, tuple[int, Found]] = {}
+
+    def load(view: FeatureView) -> Scorer:
+        now = champion(view, registry, home)
+        if now.scorer is None:
+            raise ModelFileError(now.detail)
+        return now.scorer
 
     def found(view: FeatureView) -> Found:
         try:
@@ -104,11 +114,16 @@ def from_registry(registry: Registry, home: Path) -> Models:
         else:
             if version is None:
                 return begin_cold(view)
+        if version is not None and view.name in known and known[view.name][0] == version.number:
+            return known[view.name][1]
         now = champion(view, registry, home)
         if now.scorer is None:
             return Found(None, THRESHOLDS, now.detail)
-        scorer = now.scorer
-        return Found(f"version {now.version}", now.state, now.detail, lambda: scorer)
+        # Loaded anew for who takes it up: a scorer learns.
+        told = Found(f"version {now.version}", now.state, now.detail, lambda: load(view))
+        if version is not None and now.version == version.number:
+            known[view.name] = version.number, told
+        return told
 
     return found
 
@@ -162,7 +177,11 @@ class Adopter:
             # What was learned from the stream stays until there is something better.
             fresh = follower.model is None and follower.windows == 0
             return Adoption(found.model, None, found.state, found.detail) if fresh else None
-        scorer = found.load()
+        try:
+            scorer = found.load()
+        except (ModelFileError, OSError):
+            # It went since it was found; the next look says how things stand.
+            return None
         file = follower.prepare(scorer, found.model, self._missed(follower, scorer.until))
         return Adoption(found.model, file, found.state, found.detail)
 
