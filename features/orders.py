@@ -225,10 +225,21 @@ def _cancel_ratio_in(bucket: int, cancelled_in: pl.Expr, entered_in: pl.Expr) ->
 
 
 DECLARED = collect(order_life.__name__) + collect(__name__)
+# Most accounts are silent most of the time: that is no news, and would be millions of windows.
 ACCOUNT_SYMBOL_1M = FeatureView(
-    "orders.account_symbol_1m", ORDERS, ("account", "symbol"), timedelta(minutes=1), DECLARED
+    "orders.account_symbol_1m",
+    ORDERS,
+    ("account", "symbol"),
+    timedelta(minutes=1),
+    DECLARED,
+    forget_after=timedelta(minutes=30),
 )
 ACCOUNT_SYMBOL_5S = FeatureView(
-    "orders.account_symbol_5s", ORDERS, ("account", "symbol"), timedelta(seconds=5), DECLARED
+    "orders.account_symbol_5s",
+    ORDERS,
+    ("account", "symbol"),
+    timedelta(seconds=5),
+    DECLARED,
+    forget_after=timedelta(minutes=2),
 )
 SYMBOL_1M = FeatureView("orders.symbol_1m", ORDERS, ("symbol",), timedelta(minutes=1), DECLARED)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Thread
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,8 +23,12 @@ from pipeline.sources.spool import Spool
 from serving.alerts.engine import AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.muting import Inhibition
+from serving.api.judging import Judge
+from serving.api.metrics import Meters
+from serving.api.scorers import Scorers
 from serving.auth import Gatekeeper
-from serving.notify.channels.catalogue import channels_of
+from serving.live import Live
+from serving.notify.channels.catalogue import make_channels
 from serving.notify.outbox import Outbox
 from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import LIBRARY, Playbook, load_library
@@ -33,7 +38,7 @@ from serving.rules.book import RuleBook
 from serving.rules.correlate import Correlator, inhibitions
 from serving.rules.load import PACKS, load_packs
 from serving.rules.rule import Pack
-from serving.api.scorers import Scorers
+from serving.services import connect
 from serving.settings import Settings, settings_of
 from serving.store.keys import Role, make_key
 from serving.store.migrate import migrate
@@ -66,6 +71,10 @@ class House:
     runner : Runner
     spools : dict of str to Spool
         Where pushed events go, by the name of their stream.
+    meters, judge, live
+        Of the API: measurements, scores for requests, changes for pages.
+    threads : list of Thread
+        What else runs in this process (`serving.up`).
     """
 
     config: Config
@@ -80,6 +89,10 @@ class House:
     outbox: Outbox
     runner: Runner
     spools: dict[str, Spool]
+    meters: Meters
+    judge: Judge
+    live: Live
+    threads: list[Thread] = field(default_factory=list)
 
     @classmethod
     def open(cls, config: Config, *, clock: Callable[[], datetime]) -> House:
@@ -98,7 +111,8 @@ class House:
         migrate(engine)
         who = f"{socket.gethostname()}:{os.getpid()}"
         lake = Lake(config.home / "lake")
-        channels = channels_of(settings.channels, engine=engine, url=settings.url)
+        channels = make_channels(settings.channels, engine, pages=settings.url, clock=clock)
+        services = connect(settings.playbooks.services, config, lake)
         return cls(
             config,
             settings,
@@ -110,8 +124,11 @@ class House:
             Scorers(config, engine, packs),
             Gatekeeper(engine, clock),
             Outbox(engine, channels, who=who, fallback=settings.fallback),
-            Runner(engine, ACTIONS, services=_services(settings, engine, lake), who=who),
+            Runner(engine, ACTIONS, services=services, who=who),
             _spools(config),
+            Meters(engine),
+            Judge(),
+            Live(engine, settings.limits.live),
         )
 
     def alerts(self) -> AlertEngine:
@@ -149,6 +166,10 @@ class House:
         playbook = self.library.get(alert["playbook"])
         if playbook is not None and self.settings.playbooks.start:
             start_run(connection, playbook, incident, alert, now=now)
+
+    def faults(self) -> dict[str, str]:
+        """What should run here and does not."""
+        return {one.name: "has stopped" for one in self.threads if not one.is_alive()}
 
     def first_key(self) -> str | None:
         """An admin's key, if there is no key at all yet; it cannot be shown again."""

@@ -7,6 +7,7 @@ that is too slow is let go; it comes back and resumes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,7 +53,7 @@ class Live:
         self._engine, self._most = engine, most
         self._pages: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._seen: deque[int] = deque(maxlen=2 * OVERLAP)
-        self._last = 0
+        self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def snapshot(self) -> dict[str, Any]:
@@ -77,11 +78,13 @@ class Live:
         if len(self._pages) >= self._most:
             raise TooManyError
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(MOST_WAITING)
-        if self._task is None or self._task.done():
-            self._last = await to_thread.run_sync(self._newest)
-            self._seen.clear()
-            self._task = asyncio.create_task(self._follow())
-        self._pages.add(queue)
+        async with self._beginning:
+            if self._task is None or self._task.done():
+                self._seen.clear()
+                await to_thread.run_sync(self._fresh)
+                self._seen.append(0)
+                self._task = asyncio.create_task(self._follow())
+            self._pages.add(queue)
 
         async def following() -> dict[str, Any]:
             change = await queue.get()
@@ -95,16 +98,15 @@ class Live:
             self._pages.discard(queue)
 
     async def _follow(self) -> None:
-        while self._pages or not self._seen:
-            try:
-                for change in await to_thread.run_sync(self._fresh):
-                    for queue in list(self._pages):
-                        self._hand(queue, change)
-            except sa.exc.SQLAlchemyError:
-                pass  # the database is away for a moment; nothing is lost, it is asked again
+        while True:
             await asyncio.sleep(EVERY_S)
             if not self._pages:
                 return
+            # While the database is away for a moment nothing is lost: it is asked again.
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                for change in await to_thread.run_sync(self._fresh):
+                    for queue in list(self._pages):
+                        self._hand(queue, change)
 
     def _hand(self, queue: asyncio.Queue[dict[str, Any] | None], change: dict[str, Any]) -> None:
         if queue.qsize() < MOST_WAITING - 1:
@@ -114,22 +116,18 @@ class Live:
             queue.put_nowait(None)
 
     def _fresh(self) -> list[dict[str, Any]]:
-        wanted = sa.select(changes).where(changes.c.sequence > self._last - OVERLAP)
+        """The rows that were not seen yet; of a first look all are seen."""
+        last = max(self._seen, default=None)
         with reading(self._engine) as connection:
+            if last is None:
+                last = connection.execute(sa.select(sa.func.max(changes.c.sequence))).scalar() or 0
+            wanted = sa.select(changes).where(changes.c.sequence > last - OVERLAP)
             ordered = wanted.order_by(changes.c.sequence)
             rows = [dict(row) for row in connection.execute(ordered).mappings()]
         known = set(self._seen)
-        first = not self._seen
         fresh = [row for row in rows if row["sequence"] not in known]
-        if first:
-            fresh = [row for row in fresh if row["sequence"] > self._last]
-        self._seen.extend(row["sequence"] for row in rows if row["sequence"] not in known)
-        self._last = max([self._last, *(row["sequence"] for row in rows)])
+        self._seen.extend(row["sequence"] for row in fresh)
         return fresh
-
-    def _newest(self) -> int:
-        with reading(self._engine) as connection:
-            return connection.execute(sa.select(sa.func.max(changes.c.sequence))).scalar() or 0
 
     def _snapshot(self) -> dict[str, Any]:
         open_alerts = sa.select(alerts).where(alerts.c.state != State.RESOLVED)

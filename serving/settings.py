@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from features.catalogue import VIEWS
 from pipeline.config import Config, ConfigError, Strict, told_of
 from serving.alerts.muting import Inhibition
 from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.services import Services
 
 __all__ = ["DEFAULT", "Limits", "Playbooks", "Settings", "Tls", "settings_of"]
 
@@ -21,8 +22,6 @@ sources:
   - {kind: host, name: this_host}
 """
 """The configuration of a house that nobody has configured; push sources of all streams follow."""
-
-Folder = Annotated[Path, Field(description="Relative to the configuration file.")]
 
 
 class Limits(Strict):
@@ -38,10 +37,10 @@ class Limits(Strict):
         Most pages that are kept up to date at once.
     """
 
-    body_mb: int = Field(32, ge=1, le=1024)
-    seconds: float = Field(30.0, gt=0, le=600)
-    windows: int = Field(100_000, ge=1, le=1_000_000)
-    live: int = Field(500, ge=1, le=100_000)
+    body_mb: int = Field(default=32, ge=1, le=1024)
+    seconds: float = Field(default=30.0, gt=0, le=600)
+    windows: int = Field(default=100_000, ge=1, le=1_000_000)
+    live: int = Field(default=500, ge=1, le=100_000)
 
 
 class Tls(Strict):
@@ -60,13 +59,13 @@ class Playbooks(Strict):
         Added to those of the house; the same name replaces.
     start : bool
         Whether alerts start playbooks at all.
-    services : dict
-        Connections of actions, by name; secrets as ``${NAME}`` or ``file:PATH``.
+    services : Services
+        Connections of actions.
     """
 
-    folders: tuple[Folder, ...] = ()
+    folders: tuple[Path, ...] = ()
     start: bool = True
-    services: dict[str, Any] = {}
+    services: Services = Services()
 
 
 class Settings(Strict):
@@ -88,21 +87,21 @@ class Settings(Strict):
     budgets : dict of str to float
         By view, alerts a day: a rarer window is worth an alert. 1 where none is given.
     rules : tuple of Path
-        Folders or files of rule packs, added to those of the house.
+        Paths or files of rule packs, added to those of the house.
     inhibitions : tuple of Inhibition
         Added to those of the packs.
     """
 
     host: str = "127.0.0.1"
-    port: int = Field(8787, ge=0, le=65_535)
+    port: int = Field(default=8787, ge=0, le=65_535)
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/]+(/[^\s]*)?$")
     tls: Tls | None = None
     limits: Limits = Limits()
     routes: tuple[Route, ...] = DEFAULT_ROUTES
-    channels: dict[str, dict[str, Any]] = {}
+    channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
     fallback: tuple[str, ...] = ("dashboard",)
-    budgets: dict[str, float] = {}
-    rules: tuple[Folder, ...] = ()
+    budgets: dict[str, float] = Field(default_factory=dict)
+    rules: tuple[Path, ...] = ()
     inhibitions: tuple[Inhibition, ...] = ()
     playbooks: Playbooks = Playbooks()
 

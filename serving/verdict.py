@@ -164,7 +164,9 @@ def _of_rules(
     rarity: Rarity | None,
     risk: RiskNow,
 ) -> Verdict:
-    worst = max(found, key=lambda breach: breach.severity.rank)
+    # A hint beside what is certain makes it neither worse nor exact.
+    certain = [breach for breach in found if not breach.pending] or found
+    worst = max(certain, key=lambda breach: breach.severity.rank)
     arms = {f"rule:{breach.rule}": 1.0 for breach in found} | (rarity.arms if rarity else {})
     why = [worst.summary]
     if rarity is not None:
@@ -178,8 +180,8 @@ def _of_rules(
         end=end,
         family=family,
         severity=_raised(worst.severity, risk),
-        pending=all(breach.pending for breach in found),
-        exact=any(breach.exact for breach in found),
+        pending=worst.pending,
+        exact=any(breach.exact for breach in certain),
         risk=risk.value,
         arms=arms,
         breaches=tuple(found),
@@ -187,7 +189,7 @@ def _of_rules(
         title=f"{title}: {entity}",
         why="; ".join(why),
         first_step=worst.runbook or LOOK.format(entity=entity),
-        playbook=next((breach.playbook for breach in found if breach.playbook), ""),
+        playbook=next((breach.playbook for breach in certain if breach.playbook), ""),
         labels=_labels(view, entity, family, (breach.labels for breach in found)),
     )
 

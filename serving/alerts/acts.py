@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.database import upsert
 from serving.alerts.lifecycle import AlertError, Event, State, after
 from serving.alerts.record import Row
-from serving.alerts.telling import ended
+from serving.alerts.telling import ended, told
 from serving.notify.notice import enqueue
 from serving.store.audit import record
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox
@@ -61,16 +61,16 @@ def act(
     for alert in rows.values():
         _change(alert, what, given, who, now)
         alert["updated_at"] = now
-    told = {**given, **({"until": given["until"].isoformat()} if "until" in given else {})}
+    said = {**given, **({"until": given["until"].isoformat()} if "until" in given else {})}
     upsert(connection, alerts, list(rows.values()))
     for alert in rows.values():
         note = {"alert": alert["id"], "incident": alert["incident"], "at": now, "who": who}
-        connection.execute(alert_notes.insert().values(**note, what=what, detail=told))
+        connection.execute(alert_notes.insert().values(**note, what=what, detail=said))
         shown = {"id": alert["id"], "state": alert["state"], "incident": alert["incident"]}
         connection.execute(
             changes.insert().values(at=now, kind="alert", subject=alert["id"], fields=shown)
         )
-        record(connection, who=who, what=f"alert.{what}", subject=alert["id"], detail=told, now=now)
+        record(connection, who=who, what=f"alert.{what}", subject=alert["id"], detail=said, now=now)
     if what in ("acknowledge", "resolve"):
         for incident in sorted({row["incident"] for row in rows.values() if row["incident"]}):
             _tell_if_nobody_is_needed(connection, incident, who, now)
@@ -125,7 +125,7 @@ def close_incident(connection: sa.Connection, incident: str, *, who: str, now: d
         outbox.update().where(*cancel, outbox.c.action == "trigger").values(state="cancelled")
     )
     why = f"resolved by {who}"
-    enqueue(connection, ended(row, _told(connection, row), "resolve", why, now=now), now=now)
+    enqueue(connection, ended(row, told(connection, incident), "resolve", why, now=now), now=now)
     shown = {"id": incident, "state": "resolved", "severity": row["severity"]}
     connection.execute(
         changes.insert().values(at=now, kind="incident", subject=incident, fields=shown)
@@ -169,15 +169,6 @@ def _tell_if_nobody_is_needed(
     )
     if connection.execute(waiting.limit(1)).first() is None:
         row = _incident(connection, incident)
-        told = ended(row, _told(connection, row), "acknowledge", f"acknowledged by {who}", now=now)
-        enqueue(connection, told, now=now)
-
-
-def _told(connection: sa.Connection, incident: Row) -> list[str]:
-    """Channels that were told of an incident, or are being told."""
-    asked = sa.select(outbox.c.channel).where(
-        outbox.c.incident == incident["id"],
-        outbox.c.action == "trigger",
-        sa.or_(outbox.c.state == "sent", outbox.c.attempts > 0),
-    )
-    return sorted(set(connection.execute(asked).scalars()))
+        why = f"acknowledged by {who}"
+        over = ended(row, told(connection, incident), "acknowledge", why, now=now)
+        enqueue(connection, over, now=now)

@@ -13,7 +13,7 @@ from serving.alerts.lifecycle import OPEN, Event, State, after
 from serving.alerts.muting import active_silences, muted
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for
-from serving.alerts.telling import ended, notices
+from serving.alerts.telling import ended, notices, told
 from serving.notify.notice import Notice, enqueue
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox, silences
@@ -64,17 +64,12 @@ def _close_quiet(connection: sa.Connection, now: datetime) -> None:
     for row in connection.execute(over.with_for_update()).mappings().all():
         incident = {**row, "state": "resolved", "resolved_at": now, "updated_at": now}
         upsert(connection, incidents, [incident])
-        told = sa.select(outbox.c.channel).where(
-            outbox.c.incident == row["id"],
-            outbox.c.action == "trigger",
-            outbox.c.state == "sent",
-        )
         connection.execute(
             outbox.update()
             .where(outbox.c.incident == row["id"], outbox.c.state == "pending")
             .values(state="cancelled")
         )
-        channels = sorted(set(connection.execute(told).scalars()))
+        channels = told(connection, row["id"])
         over_notices = ended(incident, channels, "resolve", "over for ten minutes", now=now)
         enqueue(connection, over_notices, now=now)
         shown = {"id": row["id"], "state": "resolved", "severity": row["severity"]}

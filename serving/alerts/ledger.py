@@ -24,6 +24,7 @@ from serving.alerts.record import (
 from serving.alerts.routes import Route
 from serving.alerts.telling import notices
 from serving.notify.notice import Notice, enqueue
+from serving.rules.correlate import CORRELATION
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents
 from serving.verdict import RARE, Verdict
@@ -36,9 +37,6 @@ REOPEN = timedelta(minutes=10)
 QUIET = timedelta(minutes=10)
 """A rare window is over when none came for this long, as false alarms are counted."""
 
-
-CORRELATION = "correlation"
-"""The view of what several rules say together."""
 
 Start = Callable[[sa.Connection, Mapping[str, Any], Mapping[str, Any], datetime], None]
 """Starts the playbook that an alert asks for: connection, incident, alert, now."""
@@ -113,7 +111,7 @@ class Ledger:
         holds: Callable[[str, str, datetime], bool],
     ) -> None:
         """End what the newest windows no longer show; an entity without windows says nothing."""
-        if not len(windows):
+        if not len(windows) or not self._alerts:
             return
         newest = dict(windows.group_by("entity").agg(pl.col("end").max()).iter_rows())
         latest: datetime = windows["end"].max()  # type: ignore[assignment]

@@ -19,8 +19,8 @@ __all__ = ["DEFAULT_ROUTES", "Due", "Route", "Wave", "route_for", "waves"]
 class Wave(BaseModel):
     """Channels told at one time after an incident opens.
 
-    Later waves are an escalation: they are not sent when somebody has acknowledged by then,
-    unless ``always``.
+    What has not been sent when somebody acknowledges is not sent any more, unless ``always``.
+    ``requirement`` names the line of the seed that each channel answers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +28,7 @@ class Wave(BaseModel):
     after: Span = timedelta(0)
     channels: list[str] = Field(min_length=1)
     always: bool = False
+    requirement: list[str] = []
 
 
 class Route(BaseModel):
@@ -45,21 +46,28 @@ class Route(BaseModel):
     again: Span | None = None
 
 
-# AR-HN1 to 3 at once, AR-HN4 to 6 after two minutes without acknowledgement; AR-MN1 to 3.
 DEFAULT_ROUTES: tuple[Route, ...] = (
     Route(
         name="high",
         at_least=Severity.HIGH,
         waves=[
-            Wave(channels=["pagerduty", "sms", "chat"]),
-            Wave(after="2m", channels=["email", "ticket", "status_page"]),  # type: ignore[arg-type]
+            Wave(channels=["pagerduty", "sms", "chat"], requirement=["AR-HN1", "AR-HN2", "AR-HN3"]),
+            Wave(
+                after="2m",  # type: ignore[arg-type]
+                channels=["email", "ticket", "status_page"],
+                requirement=["AR-HN4", "AR-HN5", "AR-HN6"],
+            ),
         ],
         again="15m",  # type: ignore[arg-type]
     ),
     Route(
         name="medium",
         at_least=Severity.MEDIUM,
-        waves=[Wave(channels=["chat", "email", "dashboard"])],
+        waves=[
+            Wave(
+                channels=["chat", "email", "dashboard"], requirement=["AR-MN1", "AR-MN2", "AR-MN3"]
+            )
+        ],
     ),
     Route(name="low", waves=[Wave(channels=["dashboard"])]),
 )
@@ -86,5 +94,4 @@ def waves(route: Route) -> Iterable[Due]:
     """Every channel of a route."""
     for wave in route.waves:
         for channel in wave.channels:
-            later = bool(wave.after) and not wave.always
-            yield Due(route.name, channel, wave.after, later)
+            yield Due(route.name, channel, wave.after, not wave.always)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from pipeline.words import how_rare
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for, waves
 from serving.notify.notice import Action, Notice
 from serving.severity import Severity
+from serving.store.tables import outbox
 
-__all__ = ["ended", "notices"]
+__all__ = ["ended", "notices", "told"]
 
 
 def notices(
@@ -47,7 +50,7 @@ def notices(
             rarity=how_rare(alert["per_day"]) if alert["per_day"] else "",
             due_at=now + due.after,
             unless_acknowledged=due.unless_acknowledged,
-            detail=_detail(incident, alert),
+            detail=_detail(incident, alert, again),
         )
         for due in waves(route)
     ]
@@ -73,11 +76,22 @@ def ended(
     ]
 
 
-def _detail(incident: Row, alert: Row) -> dict[str, Any]:
+def told(connection: sa.Connection, incident: str) -> list[str]:
+    """Channels that were told of an incident, or may have been: an attempt may have arrived."""
+    asked = sa.select(outbox.c.channel).where(
+        outbox.c.incident == incident,
+        outbox.c.action == "trigger",
+        sa.or_(outbox.c.state == "sent", outbox.c.attempts > 0),
+    )
+    return sorted(set(connection.execute(asked).scalars()))
+
+
+def _detail(incident: Row, alert: Row, again: int) -> dict[str, Any]:
     return {
         "entity": alert["entity"],
         "entities": incident["entities"],
         "risk": round(alert["risk"]),
         "labels": alert["labels"],
         "playbook": alert["playbook"],
+        "again": again,
     }

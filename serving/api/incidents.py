@@ -162,7 +162,9 @@ def _markdown(whole: dict[str, Any]) -> str:
         lines += [f"- Resolved {whole['resolved_at']:%Y-%m-%d %H:%M:%S UTC}"]
     lines += [f"- Owner: {_plain(whole['owner']) or 'nobody'}"]
     lines += [f"- Entities: {', '.join(map(_plain, whole['entities']))}", "", "## Alerts", ""]
-    lines += [f"- {_plain(a['title'])} ({a['severity']}): {_plain(a['why'])}" for a in whole["alerts"]]
+    lines += [
+        f"- {_plain(a['title'])} ({a['severity']}): {_plain(a['why'])}" for a in whole["alerts"]
+    ]
     lines += ["", "## Timeline", ""]
     lines += [
         f"- {entry['at']:%Y-%m-%d %H:%M:%S} {_plain(entry['who'])}: "

@@ -19,7 +19,7 @@ from pipeline.reasons import Explanation
 from serving.api.matrices import Given, wrong
 from serving.api.scorers import Served
 
-__all__ = ["EXPLAINED_PER_DAY", "Judged", "Judge"]
+__all__ = ["EXPLAINED_PER_DAY", "Judge", "Judged"]
 
 EXPLAINED_PER_DAY = 24.0
 """As in the stream: what normal life brings less often is given its reasons."""

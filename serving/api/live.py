@@ -55,17 +55,12 @@ async def live(socket: WebSocket, since: Annotated[int | None, Query(ge=0)] = No
 async def _tell(
     socket: WebSocket, hub: Any, following: Any, since: int | None, gone: asyncio.Task[None]
 ) -> None:
-    told = None if since is None else await hub.missed(since)
-    if told is None:
-        snapshot = await hub.snapshot()
-        last = snapshot["sequence"]
-        await _send(socket, {"kind": "snapshot", **snapshot})
-    else:
-        last = since
-        for change in told:
-            await _send(socket, _change(change))
-            last = change["sequence"]
-    sent = {last}
+    missed = None if since is None else await hub.missed(since)
+    if missed is None:
+        await _send(socket, {"kind": "snapshot", **await hub.snapshot()})
+    told = {change["sequence"] for change in missed or ()}
+    for change in missed or ():
+        await _send(socket, _change(change))
     while not gone.done():
         waiting = asyncio.ensure_future(following())
         await asyncio.wait({waiting, gone}, timeout=PULSE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -79,8 +74,7 @@ async def _tell(
             await _send(socket, {"kind": "pulse"})
             continue
         change = waiting.result()
-        # What came between looking and following was told already.
-        if change["sequence"] > last or change["sequence"] not in sent:
+        if change["sequence"] not in told:
             await _send(socket, _change(change))
 
 

@@ -124,8 +124,8 @@ def of_frame(view: FeatureView, frame: pl.DataFrame, now: datetime) -> Given:
         missing = pl.lit(None, pl.Float64).alias(name)
         columns.append(pl.col(name).cast(pl.Float64) if name in frame.columns else missing)
     times = frame["start"].cast(TIME).to_physical()
-    limits = [(time - EPOCH) // MICROSECOND for time in (EARLIEST, now + DAY)]
-    if not times.is_between(*limits).all():
+    first, last = ((time - EPOCH) // MICROSECOND for time in (EARLIEST, now + DAY))
+    if not times.is_between(first, last).all():
         raise wrong("start", "out of range", f"times from {EARLIEST:%Y-%m-%d} to tomorrow")
     entities = frame["entity"].to_list()
     if any(not 0 < len(name) <= LONGEST_NAME for name in set(entities)):

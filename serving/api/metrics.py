@@ -39,7 +39,11 @@ class Meters:
             "tocsin_requests_total", "Requests.", [*labels, "status"], registry=self.registry
         )
         self._seconds = Histogram(
-            "tocsin_request_seconds", "Time to answer.", labels, BUCKETS, registry=self.registry
+            "tocsin_request_seconds",
+            "Time to answer.",
+            labels,
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self.windows = Counter(
             "tocsin_windows_scored_total", "Windows scored for requests.", registry=self.registry

@@ -104,5 +104,3 @@ class Around:
             return message
 
         return read
-
-

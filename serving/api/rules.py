@@ -32,7 +32,7 @@ LONGEST = timedelta(days=31)
 STEP = timedelta(days=1)
 MOST_WINDOWS = 2_000_000
 MOST_SHOWN = 100
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "ladder": {
         "family": "host.cpu",
         "title": "CPU",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
@@ -13,13 +13,13 @@ import polars as pl
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from features.catalogue import VIEWS
 from features.stream import TIME
 from features.view import FeatureView
 from serving.api.judging import Judged
 from serving.api.matrices import EPOCH, MICROSECOND, Given, of_columns, of_frame, of_rows, wrong
-from serving.api.problems import ProblemError
 from serving.api.scorers import Limit, Served
 from serving.api.shared import At, House, schema_of
 from serving.auth import Operator
@@ -31,10 +31,11 @@ router = APIRouter(prefix="/v1/score", tags=["scores"])
 ARROW = "application/vnd.apache.arrow.stream"
 FIELDS = {"view", "window", "windows", "columns", "explain", "model"}
 EXPLAINED = 1_000
+EXPLANATION = ("arms", "features", "counterfactual")
 POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What its parsers may raise of hostile bytes; a panic is no Exception."""
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "view": "system.host_1m",
     "window": {"entity": "db-1", "start": "2026-01-31T12:00:00Z", "cpu_max": 86.0},
     "explain": True,
@@ -48,7 +49,9 @@ class Window(BaseModel):
     __pydantic_extra__: dict[str, float | None]
 
     entity: str = Field(min_length=1, max_length=500)
-    start: AwareDatetime = Field(default=None, description="By default the window before now.")  # type: ignore[assignment]
+    start: Annotated[
+        AwareDatetime | SkipJsonSchema[None], Field(description="By default the one before now.")
+    ] = None
 
 
 class Question(BaseModel):
@@ -57,9 +60,9 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     view: str = Field(json_schema_extra={"enum": list(VIEWS)})
-    window: Window = Field(default=None)  # type: ignore[assignment]
-    windows: list[Window] = Field(default=None, min_length=1)  # type: ignore[assignment]
-    columns: dict[str, list[float | str | None]] = Field(default=None, min_length=1)  # type: ignore[assignment]
+    window: Window | SkipJsonSchema[None] = None
+    windows: Annotated[list[Window], Field(min_length=1)] | SkipJsonSchema[None] = None
+    columns: dict[str, list[float | str | None]] | SkipJsonSchema[None] = None
     explain: bool = Field(default=False, description="Arms, features and what would be usual.")
     model: str = Field(default="", description="Refused with 409 where another one scores.")
 
@@ -155,7 +158,7 @@ def read_arrow(body: bytes) -> pl.DataFrame:
         422 where it cannot be read.
     """
     try:
-        return pl.read_ipc_stream(io.BytesIO(body), rechunk=True)
+        return pl.read_ipc_stream(io.BytesIO(body))
     except (*POLARS, OSError, ValueError) as error:
         raise wrong("body", f"{len(body):,} bytes", "an Arrow IPC stream") from error
 
@@ -190,16 +193,17 @@ def _given(view: FeatureView, question: dict[str, Any], house: Any, now: datetim
     said = [name for name in ("window", "windows", "columns") if name in question]
     if len(said) != 1:
         raise wrong("windows", ", ".join(said) or "missing", "one of window, windows, columns")
-    given = question[said[0]]
+    given: Any = question[said[0]]
     if said == ["window"]:
         return of_rows(view, [given], now)
-    kind = list if said == ["windows"] else dict
-    if not isinstance(given, kind) or not given:
-        raise wrong(said[0], given, "a list of windows" if kind is list else "lists by name")
-    if kind is list:
+    if said == ["windows"]:
+        if not isinstance(given, list) or not given:
+            raise wrong("windows", given, "a list of windows")
         _count(len(given), house)
         return of_rows(view, given, now)
-    _count(max(len(column) if isinstance(column, list) else 0 for column in given.values()), house)
+    if not isinstance(given, dict) or not given:
+        raise wrong("columns", given, "lists by name")
+    _count(max(len(column) if isinstance(column, list) else 1 for column in given.values()), house)
     return of_columns(view, given, now)
 
 
@@ -238,7 +242,9 @@ def _json(served: Served, given: Given, judged: Judged) -> Response:
         }
         if judged.explained:
             told = judged.explained[i].fields()
-            row["explanation"] = {name: told[name] for name in ("arms", "features", "counterfactual")}
+            row["explanation"] = {
+                name: told[name] for name in ("arms", "features", "counterfactual")
+            }
         rows.append(row)
     answer = {
         "view": served.view.name,

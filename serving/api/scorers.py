@@ -24,6 +24,7 @@ from serving.rules.rule import COMPARE, Ladder, Pack
 
 __all__ = ["Limit", "Scorers", "Served"]
 
+
 @dataclass(frozen=True)
 class Limit:
     """A static limit that a window crosses."""
@@ -129,6 +130,8 @@ class Scorers:
         self._config = config
         self._models = models_of(config)
         self._checkpoint = Checkpoint(engine, config.loop)
+        self.ready = False
+        """Whether models were looked for."""
         self.closed: dict[str, datetime | None] = {}
         """Until when the stream has closed the windows of each view."""
         ladders = [ladder for pack in packs for ladder in pack.ladders if not ladder.silent]
@@ -177,6 +180,8 @@ class Scorers:
             warm = scorer.warm
             detail = "what the stream has learned" if warm else "the stream is still learning"
             self._set(name, file, OK if warm else THRESHOLDS, detail, scorer)
+
+        self.ready = True
 
     def _set(self, name: str, model: str, state: str, detail: str, scorer: Scorer | None) -> None:
         before = self._served[name]

@@ -112,5 +112,3 @@ def finish_session(response: Response, store: Store, who: Viewer, now: At) -> No
         with store.begin() as connection:
             end_session(connection, who, now=now)
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
-
-

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/silences", tags=["silences"])
 
 LONGEST = timedelta(days=30)
 Matchers = Annotated[list[Matcher], Field(min_length=1, max_length=20)]
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "matchers": [{"label": "entity", "operator": "=", "value": "db-1"}],
     "ends_at": "2026-01-31T13:00:00Z",
     "comment": "disk is being replaced",

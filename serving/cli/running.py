@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from serving.cli.app import HOME, Home, Json, Seed, answer, app, now, progress
 
-__all__ = ["demo", "doctor"]
+__all__ = ["demo", "doctor", "serve", "stream", "up"]
+
+Configuration = Annotated[
+    Path, typer.Option("--config", help="Written with defaults where it is not there.")
+]
+YAML = Path("tocsin.yaml")
 
 
 @app.command()
@@ -33,3 +42,29 @@ def doctor(home: Home = HOME, as_json: Json = False) -> None:
     row = "{state:<7}{what:<32}{detail}".format_map
     answer(findings, as_json, lambda rows: "\n".join(map(row, rows)))
     raise typer.Exit(int(any(finding["state"] == "broken" for finding in findings)))
+
+
+@app.command()
+def up(config: Configuration = YAML) -> None:
+    """Run everything in one process: sources, scores, alerts, messages, playbooks, API, pages."""
+    _run(config)
+
+
+@app.command()
+def stream(config: Configuration = YAML) -> None:
+    """Run sources, scores, alerts, messages and playbooks, without the API."""
+    _run(config, serve=False)
+
+
+@app.command()
+def serve(config: Configuration = YAML) -> None:
+    """Run the API and the pages, without the stream."""
+    _run(config, stream=False)
+
+
+def _run(path: Path, **halves: bool) -> None:
+    from serving.up import configured
+    from serving.up import up as run
+
+    say = partial(print, flush=True)
+    raise typer.Exit(run(configured(path, report=say), clock=now, report=say, **halves))

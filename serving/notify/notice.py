@@ -98,4 +98,6 @@ def enqueue(connection: sa.Connection, notices: Sequence[Notice], *, now: dateti
         for notice in notices
     ]
     everything = [column.name for column in outbox.columns]
-    upsert(connection, outbox, list({row["id"]: row for row in rows}.values()), keep=everything)
+    # In one order, so that two processes that tell the same wait for each other only one way.
+    by_key = {str(row["id"]): row for row in rows}
+    upsert(connection, outbox, [row for _, row in sorted(by_key.items())], keep=everything)

@@ -8,15 +8,19 @@ once, and once only where the channel heeds the key.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
 
-from serving.alerts.lifecycle import State
+from pipeline.database import reading
+from serving.alerts.lifecycle import OPEN, State
+from serving.alerts.muting import Silence, active_silences, muted
+from serving.alerts.record import alert_labels
 from serving.notify.channel import Channel, Delivery
 from serving.notify.notice import Notice, enqueue
 from serving.store.tables import alerts, outbox
@@ -24,11 +28,15 @@ from serving.store.tables import alerts, outbox
 __all__ = ["Outbox", "Sent", "backoff"]
 
 LEASE = timedelta(seconds=60)
-MOST_AT_ONCE = 50
-WORKERS = 8
+# What is claimed is sent at once: a claim that waits for a thread would outlive an acknowledgement.
+WORKERS = 16
+# Of one channel, so that one that hangs leaves threads to the others.
+MOST_OF_ONE = 4
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 # With waits of up to five minutes, so many attempts take about an hour.
 MOST_ATTEMPTS = 18
+# After about half a minute the fallback is told too, while the channel is tried on.
+PATIENCE = 4
 
 Row = Mapping[str, Any]
 
@@ -68,7 +76,7 @@ class Outbox:
     who : str
         Name of this process, for claims.
     fallback : sequence of str
-        Channels that are told when another one is given up.
+        Channels that are told when another one is down.
     """
 
     def __init__(
@@ -84,65 +92,146 @@ class Outbox:
         self._who = who
         self._fallback = tuple(fallback)
 
+    def run(
+        self,
+        stop: Event,
+        clock: Callable[[], datetime],
+        *,
+        every: float = 1.0,
+        report: Callable[[str], None] = print,
+    ) -> None:
+        """Send until told to stop; what the database cannot take now is due again later.
+
+        Parameters
+        ----------
+        every : float
+            Seconds between looks where nothing is due.
+        """
+        while not stop.is_set():
+            try:
+                done = self.tick(now=clock())
+            except Exception as error:
+                report(f"outbox: {type(error).__name__}")
+                done = Sent()
+            if not done:
+                stop.wait(every)
+
     def tick(self, *, now: datetime) -> Sent:
         """Claim what is due, send it, write what became of it."""
-        claimed = self._claim(now)
-        done = Sent()
+        with reading(self._engine) as connection:
+            # Most looks find nothing, and wait for no writer.
+            if connection.execute(self._due(now).limit(1)).first() is None:
+                return Sent()
+        claimed, done = self._claim(now)
         if not claimed:
             return done
+        fault: Exception | None = None
         with ThreadPoolExecutor(WORKERS) as pool:
-            for row, delivery in zip(claimed, pool.map(self._send, claimed), strict=True):
-                done = self._settle(row, delivery, done, now)
+            sending = {pool.submit(self._send, row): row for row in claimed}
+            for ended in as_completed(sending):
+                try:
+                    done = self._settle(sending[ended], ended.result(), done, now)
+                except sa.exc.SQLAlchemyError as error:
+                    # Its claim runs out; what the others became is written all the same.
+                    fault = error
+        if fault is not None:
+            raise fault
         return done
 
-    def _claim(self, now: datetime) -> list[Row]:
-        due = (
-            sa.select(outbox)
-            .where(
-                outbox.c.state == "pending",
-                outbox.c.due_at <= now,
-                sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now),
-            )
-            .order_by(outbox.c.due_at, outbox.c.id)
-            .limit(MOST_AT_ONCE)
-            .with_for_update(skip_locked=True)
+    @staticmethod
+    def _due(now: datetime) -> sa.Select[Any]:
+        free = sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
+        # That somebody has it, or that it is over, is not told while an alarm is under way.
+        before = outbox.alias("before")
+        under_way = sa.or_(
+            before.c.leased_until > now,
+            sa.and_(
+                before.c.state == "pending",
+                sa.or_(before.c.attempts > 0, before.c.due_at <= now),
+            ),
         )
+        earlier = sa.or_(
+            before.c.action == "trigger",
+            sa.and_(before.c.action == "acknowledge", outbox.c.action == "resolve"),
+        )
+        blocked = sa.exists().where(
+            outbox.c.action.in_(("acknowledge", "resolve")),
+            before.c.incident == outbox.c.incident,
+            before.c.channel == outbox.c.channel,
+            before.c.created_at <= outbox.c.created_at,
+            earlier,
+            under_way,
+        )
+        return sa.select(outbox).where(
+            outbox.c.state == "pending", outbox.c.due_at <= now, free, ~blocked
+        )
+
+    def _claim(self, now: datetime) -> tuple[list[Row], Sent]:
+        oldest = (outbox.c.due_at, outbox.c.id)
+        place = sa.func.row_number().over(partition_by=outbox.c.channel, order_by=oldest)
+        placed = self._due(now).with_only_columns(outbox.c.id, place.label("place")).subquery()
+        chosen = sa.select(placed.c.id).where(placed.c.place <= MOST_OF_ONE)
+        due = (
+            self._due(now)
+            .where(outbox.c.id.in_(chosen))
+            .order_by(*oldest)
+            .limit(WORKERS)
+            .with_for_update(skip_locked=True, of=outbox)
+        )
+        wanted: list[Row] = []
+        needless = 0
         with self._engine.begin() as connection:
             rows = [dict(row) for row in connection.execute(due).mappings()]
-            needless = [row["id"] for row in rows if self._needless(connection, row)]
-            self._set(connection, needless, state="cancelled", error="somebody has it")
-            wanted: list[Row] = [row for row in rows if row["id"] not in needless]
-            self._set(
-                connection,
-                [row["id"] for row in wanted],
-                leased_until=now + LEASE,
-                leased_by=self._who,
-                attempts=outbox.c.attempts + 1,
-            )
-        return wanted
+            silenced = active_silences(connection, now)
+            for row in rows:
+                if reason := self._needless(connection, row, silenced, now):
+                    self._set(connection, row, state="cancelled", error=reason)
+                    needless += 1
+                else:
+                    claim = {"leased_until": now + LEASE, "leased_by": self._who}
+                    self._set(connection, row, attempts=outbox.c.attempts + 1, **claim)
+                    wanted.append(row)
+        return wanted, Sent(cancelled=needless)
 
     @staticmethod
-    def _set(connection: sa.Connection, ids: Sequence[str], **values: Any) -> None:
-        if ids:
-            connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(**values))
+    def _set(connection: sa.Connection, row: Row, **values: Any) -> None:
+        connection.execute(outbox.update().where(outbox.c.id == row["id"]).values(**values))
 
-    @staticmethod
-    def _needless(connection: sa.Connection, row: Row) -> bool:
-        """Whether nobody waits for this message any more."""
-        if row["action"] != "trigger" or not row["incident"]:
-            return False
-        states = [State.FIRING] if row["payload"]["unless_acknowledged"] else _OPEN
-        waiting = sa.select(alerts.c.id).where(
-            alerts.c.incident == row["incident"], alerts.c.state.in_(states)
+    def _needless(
+        self, connection: sa.Connection, row: Row, silenced: Sequence[Silence], now: datetime
+    ) -> str:
+        """Why nobody waits for this message any more; empty when somebody does."""
+        channel, action = self.channels.get(row["channel"]), row["action"]
+        if channel is not None and action not in channel.actions:
+            return "this channel has no such message"
+        if channel is None and action in ("acknowledge", "resolve"):
+            return "no such channel is configured"
+        if action != "trigger" or not row["incident"]:
+            return ""
+        wanted = sa.select(alerts).where(
+            alerts.c.incident == row["incident"], alerts.c.state.in_(OPEN)
         )
-        return connection.execute(waiting.limit(1)).first() is None
+        waiting = [dict(alert) for alert in connection.execute(wanted).mappings()]
+        if not waiting:
+            return "over by then"
+        if not row["payload"]["unless_acknowledged"]:
+            return ""
+        waiting = [alert for alert in waiting if alert["state"] == State.FIRING]
+        if not waiting:
+            return "acknowledged by then"
+        waiting = [one for one in waiting if not (one["snoozed_until"] or now) > now]
+        if not waiting:
+            return "snoozed by then"
+        reasons = [
+            muted(alert_labels(alert), silenced=silenced, inhibitions=(), firing=())
+            for alert in waiting
+        ]
+        return reasons[0] if all(reasons) else ""
 
     def _send(self, row: Row) -> Delivery:
         channel = self.channels.get(row["channel"])
         if channel is None:
             return Delivery("refused", "no such channel is configured")
-        if row["action"] not in channel.actions:
-            return Delivery("sent", "this channel has no such message")
         try:
             return channel.send(Notice.of(row["payload"]))
         except Exception as error:  # a channel with a fault must not stop the others
@@ -151,21 +240,25 @@ class Outbox:
     def _settle(self, row: Row, delivery: Delivery, done: Sent, now: datetime) -> Sent:
         attempts = row["attempts"] + 1
         values: dict[str, Any] = {"leased_until": None, "leased_by": "", "error": delivery.detail}
+        down = False
         if delivery.outcome == "sent":
             values |= {"state": "sent", "sent_at": now}
             done = replace(done, sent=done.sent + 1)
         elif delivery.outcome == "refused" or attempts >= MOST_ATTEMPTS:
             values |= {"state": "dead"}
-            done = replace(done, dead=done.dead + 1)
+            done, down = replace(done, dead=done.dead + 1), True
         else:
             wait = backoff(row["dedup_key"], attempts, delivery.retry_after)
             values |= {"due_at": now + wait}
-            done = replace(done, retried=done.retried + 1)
+            done, down = replace(done, retried=done.retried + 1), attempts >= PATIENCE
+        # Only who holds the claim writes: after it ran out, another process may have it. What was
+        # cancelled meanwhile stays so unless it has arrived.
+        mine = [outbox.c.id == row["id"], outbox.c.leased_by == self._who]
+        if delivery.outcome != "sent":
+            mine.append(outbox.c.state == "pending")
         with self._engine.begin() as connection:
-            # Only who holds the claim writes: after it ran out, another process may have it.
-            mine = (outbox.c.id == row["id"], outbox.c.leased_by == self._who)
-            connection.execute(outbox.update().where(*mine).values(**values))
-            if values.get("state") == "dead" and row["action"] == "trigger":
+            settled = connection.execute(outbox.update().where(*mine).values(**values))
+            if settled.rowcount and down and row["action"] in ("trigger", "notice"):
                 enqueue(connection, self._instead(row, delivery, now), now=now)
         return done
 
@@ -184,6 +277,3 @@ class Outbox:
             for channel in self._fallback
             if channel != row["channel"] and ":instead:" not in row["dedup_key"]
         ]
-
-
-_OPEN = [State.FIRING, State.ACKNOWLEDGED]

@@ -89,9 +89,17 @@ class Action(Protocol):
     have its effect once, however often it is called.
     """
 
-    name: str
-    about: str
-    effect: Effect
+    @property
+    def name(self) -> str:
+        """As playbooks call it."""
+
+    @property
+    def about(self) -> str:
+        """What it is for."""
+
+    @property
+    def effect(self) -> Effect:
+        """What it changes: policy is about this."""
 
     def plan(self, context: Context, parameters: Mapping[str, Any]) -> str:
         """What it would do, in one sentence, changing nothing. Raises ParameterError."""

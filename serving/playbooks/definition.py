@@ -23,7 +23,17 @@ from pydantic import (
 from serving.rules.rule import Span, span
 from serving.severity import Severity
 
-__all__ = ["LIBRARY", "Phase", "Playbook", "PlaybookError", "Step", "load_library", "load_playbook"]
+__all__ = [
+    "LIBRARY",
+    "Limits",
+    "Phase",
+    "Playbook",
+    "PlaybookError",
+    "Step",
+    "load_library",
+    "load_playbook",
+    "schema",
+]
 
 LIBRARY = Path(__file__).parent / "library"
 """The playbooks that come with the house."""
@@ -71,7 +81,7 @@ class Step(Strict):
     action, with : str, dict
         Which action, and its parameters; ``{name}`` is filled from the run's parameters.
     people : int
-        How many must approve, or 1 to sign off; 2 where money or rights move.
+        How many must approve or sign off; 2 where money or rights move.
     role : str
         Who may: responder, admin.
     owner : str
@@ -84,7 +94,10 @@ class Step(Strict):
         Overdue after this long past its time.
     on_failure : {"escalate", "continue", "stop"}
     undo : str
-        What takes it back: a step that starts only when somebody asks for it.
+        The action that takes it back; it acts only when somebody asks for it and people approve.
+    otherwise : str
+        A later step that is done only if this one fails. That makes this one a gate: what comes
+        after a gate that failed waits until a person has it tried again.
     """
 
     id: Name
@@ -101,6 +114,7 @@ class Step(Strict):
     timeout: Span = timedelta(minutes=5)
     on_failure: Literal["escalate", "continue", "stop"] = "escalate"
     undo: str = ""
+    otherwise: str = ""
     guide: str = ""
 
     @model_validator(mode="after")
@@ -128,10 +142,21 @@ class Phase(Strict):
 
 
 class Limits(Strict):
-    """How far it may go by itself."""
+    """How far it may go by itself.
+
+    Parameters
+    ----------
+    automatic_a_day : int
+        Runs that contain something without asking.
+    cooldown : timedelta
+        Between two of them.
+    blast_radius : int
+        How many accounts, keys or addresses one step may touch without asking.
+    """
 
     automatic_a_day: int = Field(default=3, ge=0)
     cooldown: Span = timedelta(minutes=30)
+    blast_radius: int = Field(default=1, ge=1)
 
 
 class Playbook(Strict):
@@ -169,6 +194,10 @@ class Playbook(Strict):
             if unknown := [name for name in step.after if name not in seen]:
                 raise ValueError(f"step {step.id} waits for {unknown[0]}, which no earlier step is")
             seen.add(step.id)
+        order = [step.id for _, step in self.steps]
+        for _, step in self.steps:
+            if step.otherwise and step.otherwise not in order[order.index(step.id) + 1 :]:
+                raise ValueError(f"step {step.id}: otherwise {step.otherwise}, which no later is")
         times = [phase.at for phase in self.phases if phase.at is not None]
         if times != sorted(times):
             raise ValueError("phases are not in order of their times")
@@ -199,3 +228,8 @@ def load_library(places: Iterable[Path] = (LIBRARY,)) -> dict[str, Playbook]:
     """Every playbook in the folders, by name; one in a later folder replaces an earlier one."""
     found = [load_playbook(file) for place in places for file in sorted(place.glob("*.yaml"))]
     return {playbook.playbook: playbook for playbook in found}
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a playbook's file."""
+    return Playbook.model_json_schema(by_alias=True)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
 from pipeline.database import upsert
+from serving.alerts.acts import FIELDS, document
 from serving.playbooks.definition import Playbook, Step
+from serving.playbooks.rows import FRESH, Row, RunError, by_the_book, may, note, person, step_row
 from serving.playbooks.waiting import END
-from serving.store.audit import record
 from serving.store.keys import Principal, Role
-from serving.store.tables import changes, run_steps, runs
+from serving.store.tables import incidents, run_steps, runs
 
 __all__ = ["RunError", "approve", "sign_off", "skip", "steer", "take_back"]
-
-Row = dict[str, Any]
-
-
-class RunError(ValueError):
-    """What was asked cannot be done to a run or step as it is, or not by this person."""
 
 
 def approve(
@@ -34,19 +29,15 @@ def approve(
     RunError
         The step does not wait for approval, the person may not, or has approved already.
     """
-    row, definition = _waiting(connection, run, step, "approval", principal)
-    # A key is not a person: what two people must decide, two keys of one person could.
-    if principal.name.startswith("key:"):
-        raise RunError(f"{principal.name} is a key; expected a person")
-    if any(one["who"] == principal.name for one in row["approvals"]):
-        raise RunError(f"{principal.name} has approved {step} already; expected somebody else")
-    row["approvals"] = [*row["approvals"], {"who": principal.name, "at": now.isoformat()}]
+    row, _ = _waiting(connection, run, step, "approval", principal)
+    person(principal)
+    _counted(row, step, principal, now)
     if len(row["approvals"]) >= row["people"]:
-        row["state"] = "approved"
-        row["due_at"] = min(row["due_at"], now)
+        # Its time to act begins now, however long people took.
+        row |= {"state": "approved", "due_at": now, "started_at": None}
     upsert(connection, run_steps, [row])
-    detail = {"step": step, "of": row["people"], "effect": definition.action}
-    _told(connection, run, step, row["state"], principal, "approved", detail, now)
+    detail = {"step": step, "of": row["people"], "effect": row["effect"]}
+    note(connection, run, step, row["state"], principal, "approved", detail, now)
     return row
 
 
@@ -61,18 +52,30 @@ def sign_off(
 ) -> Row:
     """Say that a step was done by hand, with what it asks to be written down.
 
+    What is named as a documentation field of the incident is written there too. Where several
+    must sign, the step is done when the last has.
+
     Raises
     ------
     RunError
         The step is not done by hand, is not due yet, or evidence is missing.
     """
     row, definition = _waiting(connection, run, step, "manual", principal)
-    if missing := [name for name in definition.evidence if not evidence.get(name, "").strip()]:
+    given = {**row["outcome"].get("facts", {}), **evidence}
+    if missing := [name for name in definition.evidence if not given.get(name, "").strip()]:
         raise RunError(f"step {step} cannot be signed off: {', '.join(missing)} is empty")
-    done = {"done": f"signed off by {principal.name}", "facts": dict(evidence)}
-    row |= {"state": "done", "outcome": done, "why": done["done"], "ended_at": now}
+    if definition.people > 1:
+        person(principal)
+    _counted(row, step, principal, now)
+    names = " and ".join(one["who"] for one in row["approvals"])
+    done = {**row["outcome"], "done": f"signed off by {names}", "facts": given}
+    row |= {"outcome": done, "why": done["done"]}
+    if len(row["approvals"]) >= definition.people:
+        row |= {"state": "done", "ended_at": now}
     upsert(connection, run_steps, [row])
-    _told(connection, run, step, "done", principal, "signed_off", done, now)
+    if fields := {name: given[name] for name in FIELDS if name in evidence}:
+        _document(connection, run, fields, principal, now)
+    note(connection, run, step, row["state"], principal, "signed_off", done, now)
     return row
 
 
@@ -86,15 +89,15 @@ def skip(
     RunError
         The step is over or acting, the person may not, or there is no reason.
     """
-    row = _row(connection, run, step)
-    _may(principal, _definition(connection, run, step))
+    row = step_row(connection, run, step)
+    may(principal, by_the_book(connection, run, step))
     if row["state"] in (*END, "acting"):
         raise RunError(f"step {step} is {row['state']}")
     if not why.strip():
         raise RunError(f"step {step} cannot be skipped without a reason")
     row |= {"state": "skipped", "why": why, "ended_at": now}
     upsert(connection, run_steps, [row])
-    _told(connection, run, step, "skipped", principal, "skipped", {"why": why}, now)
+    note(connection, run, step, "skipped", principal, "skipped", {"why": why}, now)
     return row
 
 
@@ -128,7 +131,9 @@ def steer(
     )
     if not changed.rowcount:
         raise RunError(f"run {run} is not {' or '.join(before)}")
-    _told(connection, run, "", after, principal, what, {}, now)
+    if what == "abort":
+        _leave_out_the_rest(connection, run, principal, now)
+    note(connection, run, "", after, principal, what, {}, now)
 
 
 def take_back(
@@ -141,93 +146,85 @@ def take_back(
     RunError
         The step is not done, has no way back, or it was asked for already.
     """
-    row, definition = _row(connection, run, step), _definition(connection, run, step)
-    _may(principal, definition)
+    row, definition = step_row(connection, run, step), by_the_book(connection, run, step)
+    may(principal, definition)
     if row["state"] != "done" or not definition.undo:
         raise RunError(f"step {step} is {row['state']} and has no way back")
     undo = f"{step}_undo"
     wanted = sa.select(runs).where(runs.c.id == run).with_for_update()
     found = dict(connection.execute(wanted).mappings().one())
-    document = found["definition"]
-    if any(one["id"] == undo for phase in document["phases"] for one in phase["steps"]):
+    playbook = found["definition"]
+    if any(one["id"] == undo for phase in playbook["phases"] for one in phase["steps"]):
         raise RunError(f"step {step} is being taken back already")
-    steps = document["phases"][-1]["steps"]
-    steps.append(
-        {
-            "id": undo,
-            "title": f"Take back: {definition.title}",
-            "kind": "approval",
-            "action": definition.undo,
-            "with": definition.parameters,
-            "role": definition.role,
-            "owner": definition.owner,
-        }
-    )
-    playbook = Playbook.model_validate(document)
-    phase = playbook.phases[-1]
-    values = {"definition": document, "state": "running", "ended_at": None}
-    connection.execute(runs.update().where(runs.c.id == run).values(values))
-    fresh: Row = {
-        **row,
-        "step": undo,
-        "position": sum(1 for _ in playbook.steps) - 1,
-        "state": "waiting",
-        "why": "",
-        "due_at": now,
-        "attempts": 0,
-        "approvals": [],
-        "intent": {},
-        "outcome": {},
-        "leased_until": None,
-        "started_at": None,
-        "ended_at": None,
+    # Into the first phase: it waits for nothing but people.
+    added = {
+        "id": undo,
+        "title": f"Take back: {definition.title}",
+        "kind": "approval",
+        "action": definition.undo,
+        "with": definition.parameters,
+        "people": definition.people,
+        "role": definition.role,
+        "owner": definition.owner,
     }
+    playbook["phases"][0]["steps"].append(added)
+    steps = list(Playbook.model_validate(playbook).steps)
+    again = {"state": "running", "ended_at": None} if found["state"] in ("done", "aborted") else {}
+    values = {"definition": playbook, **again}
+    connection.execute(runs.update().where(runs.c.id == run).values(values))
+    fresh: Row = {**FRESH, "run": run, "step": undo, "position": len(steps) - 1, "due_at": now}
     upsert(connection, run_steps, [fresh])
-    detail = {"of": step, "phase": phase.title}
-    _told(connection, run, undo, "waiting", principal, "asked_to_take_back", detail, now)
+    # What would do the same by itself later must not undo the undo.
+    same = (definition.action, definition.parameters)
+    fallbacks = {one.otherwise for one in steps}
+    repeats = [one.id for one in steps if (one.action, one.parameters) == same]
+    due = (run_steps.c.run == run, run_steps.c.step.in_({*repeats} - fallbacks))
+    connection.execute(
+        run_steps.update()
+        .where(*due, run_steps.c.state == "waiting")
+        .values(state="skipped", why=f"{step} is being taken back", ended_at=now)
+    )
+    note(connection, run, undo, "waiting", principal, "asked_to_take_back", {"of": step}, now)
     return fresh
 
 
 def _waiting(
     connection: sa.Connection, run: str, step: str, state: str, principal: Principal
 ) -> tuple[Row, Step]:
-    row, definition = _row(connection, run, step), _definition(connection, run, step)
-    _may(principal, definition)
+    row, definition = step_row(connection, run, step), by_the_book(connection, run, step)
+    may(principal, definition)
     if row["state"] != state:
         raise RunError(f"step {step} is {row['state']}; expected one that waits for {state}")
     return row, definition
 
 
-def _may(principal: Principal, step: Step) -> None:
-    if not principal.role.may(Role(step.role)):
-        raise RunError(f"{principal.name} is {principal.role}; step {step.id} needs {step.role}")
+def _counted(row: Row, step: str, principal: Principal, now: datetime) -> None:
+    if any(one["who"] == principal.name for one in row["approvals"]):
+        raise RunError(f"{principal.name} has approved {step} already; expected somebody else")
+    row["approvals"] = [*row["approvals"], {"who": principal.name, "at": now.isoformat()}]
 
 
-def _row(connection: sa.Connection, run: str, step: str) -> Row:
-    wanted = sa.select(run_steps).where(run_steps.c.run == run, run_steps.c.step == step)
-    row = connection.execute(wanted.with_for_update()).mappings().one_or_none()
-    if row is None:
-        raise RunError(f"run {run} has no step {step}")
-    return dict(row)
-
-
-def _definition(connection: sa.Connection, run: str, step: str) -> Step:
-    document = connection.execute(sa.select(runs.c.definition).where(runs.c.id == run)).scalar_one()
-    return next(one for _, one in Playbook.model_validate(document).steps if one.id == step)
-
-
-def _told(
-    connection: sa.Connection,
-    run: str,
-    step: str,
-    state: str,
-    principal: Principal,
-    what: str,
-    detail: Mapping[str, Any],
-    now: datetime,
+def _document(
+    connection: sa.Connection, run: str, fields: Row, principal: Principal, now: datetime
 ) -> None:
-    fields = {"step": step, "state": state, "why": f"{what} by {principal.name}"}
-    connection.execute(changes.insert().values(at=now, kind="run", subject=run, fields=fields))
-    given = {"step": step, **detail}
-    who = principal.name
-    record(connection, who=who, what=f"run.{what}", subject=run, detail=given, now=now)
+    incident = connection.execute(sa.select(runs.c.incident).where(runs.c.id == run)).scalar_one()
+    known = sa.select(incidents.c.id).where(incidents.c.id == incident)
+    if connection.execute(known).first() is not None:  # a drill has none
+        document(connection, incident, fields, who=principal.name, now=now)
+
+
+def _leave_out_the_rest(
+    connection: sa.Connection, run: str, principal: Principal, now: datetime
+) -> None:
+    """End what is open: a run that goes on later, to take a step back, must not go on with it."""
+    mine = (run_steps.c.run == run, run_steps.c.state.not_in(END))
+    why = f"aborted by {principal.name}"
+    acting = "aborted while it acted: look whether it took effect"
+    connection.execute(
+        run_steps.update()
+        .where(*mine, run_steps.c.state == "acting")
+        .values(state="failed", why=acting, ended_at=now)
+    )
+    connection.execute(
+        run_steps.update().where(*mine).values(state="skipped", why=why, ended_at=now)
+    )

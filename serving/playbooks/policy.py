@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,7 +12,7 @@ from serving.playbooks.action import Effect
 from serving.playbooks.definition import Limits, Step
 from serving.store.tables import run_steps, runs
 
-__all__ = ["PEOPLE", "needed", "why_not_alone"]
+__all__ = ["PEOPLE", "needed", "permitted", "why_not_alone"]
 
 PEOPLE: dict[Effect, int] = {
     "observe": 0,
@@ -32,6 +34,17 @@ def needed(step: Step, effect: Effect) -> int:
     return max(asked, PEOPLE[effect])
 
 
+def permitted(step: Step, effect: Effect, approvals: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a step may act on these approvals: the last door, whatever the store says.
+
+    Each person counts once. What an admin forced needs no more people, but nobody forces what lets
+    go, moves money or deletes.
+    """
+    if any(one.get("forced") for one in approvals) and not PEOPLE[effect]:
+        return True
+    return len({one["who"] for one in approvals}) >= max(needed(step, effect), 1)
+
+
 def why_not_alone(
     connection: sa.Connection,
     step: Step,
@@ -41,12 +54,14 @@ def why_not_alone(
     run: str,
     exact: bool,
     limits: Limits,
+    touches: int = 1,
     now: datetime,
 ) -> str:
     """Why an automatic step needs a person after all, in words; empty when it may go on.
 
-    What contains something needs deterministic evidence beside any learned score, and is limited
-    to so many a day for each playbook, with a pause between two runs.
+    What contains something needs deterministic evidence beside any learned score, touches no more
+    than so many at once, and is limited to so many a day for each playbook, with a pause between
+    two runs.
     """
     if needed(step, effect):
         return f"{effect} needs {needed(step, effect)} to approve"
@@ -54,6 +69,8 @@ def why_not_alone(
         return ""
     if not exact:
         return "a learned score alone starts nothing: no rule speaks for it"
+    if touches > limits.blast_radius:
+        return f"it would touch {touches} at once; {playbook} may touch {limits.blast_radius}"
     done = (
         sa.select(run_steps.c.run, sa.func.max(run_steps.c.started_at).label("at"))
         .join(runs, runs.c.id == run_steps.c.run)

@@ -3,17 +3,20 @@
 A step's life: ``waiting`` -> ``manual`` | ``approval`` -> ``acting`` -> ``done`` | ``failed``, or
 ``skipped`` by a person. Every change is a row first. ``acting`` holds the intent: a process that
 dies there leaves it, and the next one asks the world whether the effect is there already before
-it acts on the same intent.
+it acts on the same intent. A change is written only by who holds the claim, and only on the state
+that was claimed: whoever was overtaken, by a process or a person, stops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from pipeline.database import reading
 from serving.playbooks.action import (
     Action,
     ActionError,
@@ -23,11 +26,12 @@ from serving.playbooks.action import (
     StaleIntentError,
 )
 from serving.playbooks.definition import Playbook, Step
-from serving.playbooks.policy import needed, why_not_alone
+from serving.playbooks.late import finish, remind
+from serving.playbooks.policy import needed, permitted, why_not_alone
 from serving.playbooks.start import fill
-from serving.playbooks.waiting import END, ready, tell_owner
+from serving.playbooks.waiting import show, tell_owner, turn
 from serving.store.audit import record
-from serving.store.tables import changes, run_steps, runs
+from serving.store.tables import run_steps, runs
 
 __all__ = ["Runner"]
 
@@ -36,6 +40,10 @@ WAIT = timedelta(seconds=2)
 ROUNDS = 100
 
 Row = dict[str, Any]
+
+
+class Overtaken(Exception):  # noqa: N818 - not an error: somebody else goes on
+    """The claim ran out, or a person decided meanwhile."""
 
 
 class Runner:
@@ -72,12 +80,14 @@ class Runner:
             claimed = self._claim(now)
             if not claimed:
                 break
-            for run, step in claimed:
-                self._advance(run, step, now)
+            for run, row in claimed:
+                if row["state"] != "skipped":
+                    with suppress(Overtaken):
+                        self._advance(run, row, now)
                 changed += 1
         with self._engine.begin() as connection:
-            self._tell_overdue(connection, now)
-            self._finish(connection, now)
+            remind(connection, now)
+            finish(connection, now)
         return changed
 
     def _claim(self, now: datetime) -> list[tuple[Row, Row]]:
@@ -98,73 +108,99 @@ class Runner:
         claimed: list[tuple[Row, Row]] = []
         with self._engine.begin() as connection:
             for found in connection.execute(due).mappings().all():
-                step = dict(found)
-                run = self._run(connection, step["run"])
-                if step["state"] == "waiting" and not ready(connection, run, step["step"]):
-                    continue
-                self._write(connection, step, leased_until=now + LEASE, leased_by=self._who)
-                claimed.append((run, step))
+                row = dict(found)
+                wanted = sa.select(runs).where(runs.c.id == row["run"])
+                run = dict(connection.execute(wanted).mappings().one())
+                values: Row = {"leased_until": now + LEASE, "leased_by": self._who}
+                if row["state"] == "waiting":
+                    if (its := turn(connection, run, row["step"])) is None:
+                        continue
+                    # Times of the clock stay as they are; what had to wait is due from then on.
+                    values["due_at"] = max(row["due_at"], its.since)
+                    if its.never:
+                        values |= {"state": "skipped", "why": its.never, "ended_at": now}
+                        show(connection, run, row["step"], "skipped", its.never, now)
+                values["started_at"] = row["started_at"] or now
+                key = (run_steps.c.run == row["run"], run_steps.c.step == row["step"])
+                connection.execute(run_steps.update().where(*key).values(**values))
+                claimed.append((run, row | values))
         return claimed
 
     def _advance(self, run: Row, row: Row, now: datetime) -> None:
         """Take one claimed step as far as it goes now."""
         playbook = Playbook.model_validate(run["definition"])
         step = next(step for _, step in playbook.steps if step.id == row["step"])
+        only_says = run["mode"] in ("dry_run", "shadow")
+        if step.kind == "manual" and only_says:
+            outcome = Outcome(f"would ask {step.owner or 'a person'}: {step.guide}")
+            self._end(run, row, step, "done", outcome, now)
+            return
         if step.kind == "manual":
-            self._wait(run, row, step, "manual", step.guide, 1, now)
+            self._wait(run, row, step, "manual", step.guide, step.people, now)
             return
         action = self._actions.get(step.action)
         if action is None:
-            self._fail(run, row, step, f"no action {step.action!r} is configured", now)
+            self._end(run, row, step, "failed", Outcome(f"no action {step.action!r}"), now)
             return
-        context = Context(run["id"], step.id, run["incident"], self._engine, now, self._services)
+        name = step.id if not (again := row["outcome"].get("again")) else f"{step.id}~{again}"
+        context = Context(run["id"], name, run["incident"], self._engine, now, self._services)
+        parameters = fill(dict(step.parameters), self._known(run))
+        if only_says:
+            self._say(run, row, step, action, context, parameters)
+            return
         try:
-            parameters = fill(dict(step.parameters), self._known(run))
-            if run["mode"] in ("dry_run", "shadow"):
-                outcome = Outcome(f"would: {action.plan(context, parameters)}")
-                self._end(run, row, "done", outcome, now, effect=action.effect)
-                return
-            people = needed(step, action.effect)
-            if row["state"] == "waiting" and self._asks(run, row, step, action, playbook, now):
-                return
             if row["state"] != "acting":
-                intent = action.prepare(context, parameters)
-                values = {"state": "acting", "intent": intent, "started_at": now}
-                with self._engine.begin() as connection:
-                    held = self._write(
-                        connection,
-                        row,
-                        # Who was too slow must not put a second intent over the first.
-                        run_steps.c.leased_by == self._who,
-                        run_steps.c.state == row["state"],
-                        **values,
-                        effect=action.effect,
-                        people=people,
-                    )
-                if not held:
+                if self._asks(run, row, step, action, playbook, parameters, now):
                     return
-                row |= values
+                intent = action.prepare(context, parameters)
+                values = {"state": "acting", "intent": intent, "effect": action.effect}
+                with self._engine.begin() as connection:
+                    self._write(connection, row, **values, started_at=now)
             elif action.verify(context, row["intent"]):
                 found = Outcome("it was done already", {"found": True})
-                self._end(run, row, "done", found, now, effect=action.effect)
+                self._end(run, row, step, "done", found, now)
                 return
             outcome = action.perform(context, row["intent"])
             if action.effect != "observe" and not action.verify(context, row["intent"]):
                 raise ActionError("done, but its effect is not there")
-            self._end(run, row, "done", outcome, now, effect=action.effect)
+            self._end(run, row, step, "done", outcome, now)
         except ParameterError as error:
-            self._fail(run, row, step, str(error), now)
+            self._end(run, row, step, "failed", Outcome(str(error)), now)
         except StaleIntentError as error:
-            self._again(run, row, step, str(error), now, state="approved", intent={})
+            # Another intent is another attempt at the one effect: people approved that, once.
+            state = "approved" if row["approvals"] else "waiting"
+            self._again(run, row, step, str(error), now, state=state, intent={})
         except ActionError as error:
             self._again(run, row, step, str(error), now)
+        except Overtaken:
+            raise
         except Exception as error:  # an action with a fault must not stop the other steps
             self._again(run, row, step, f"{type(error).__name__} in the action", now)
 
+    def _say(
+        self, run: Row, row: Row, step: Step, action: Action, context: Context, parameters: Row
+    ) -> None:
+        """Say what a step would do; what an earlier step would have found is not known."""
+        try:
+            would = action.plan(context, parameters)
+        except (ActionError, ParameterError) as error:
+            would = f"{action.name}, which {action.about} ({error})"
+        self._end(run, row, step, "done", Outcome(f"would: {would}"), context.now)
+
     def _asks(
-        self, run: Row, row: Row, step: Step, action: Action, playbook: Playbook, now: datetime
+        self,
+        run: Row,
+        row: Row,
+        step: Step,
+        action: Action,
+        playbook: Playbook,
+        parameters: Row,
+        now: datetime,
     ) -> bool:
         """Whether people must approve first; then they are asked."""
+        if row["state"] == "approved" and permitted(step, action.effect, row["approvals"]):
+            return False
+        touches = [len(value) for value in parameters.values() if isinstance(value, list)]
         with self._engine.begin() as connection:
             why = why_not_alone(
                 connection,
@@ -174,74 +210,71 @@ class Runner:
                 run=run["id"],
                 exact=run["exact"],
                 limits=playbook.limits,
+                touches=max(touches, default=1),
                 now=now,
             )
         if why:
-            self._wait(run, row, step, "approval", why, max(needed(step, action.effect), 1), now)
+            people = max(needed(step, action.effect), 1)
+            self._wait(run, row, step, "approval", why, people, now, effect=action.effect)
         return bool(why)
 
     def _wait(
-        self, run: Row, row: Row, step: Step, state: str, why: str, people: int, now: datetime
+        self,
+        run: Row,
+        row: Row,
+        step: Step,
+        state: str,
+        why: str,
+        people: int,
+        now: datetime,
+        **values: Any,
     ) -> None:
         """Leave a step to people, and tell its owner."""
         with self._engine.begin() as connection:
-            self._write(connection, row, state=state, why=why, people=people, leased_until=None)
-            tell_owner(connection, run, step, f"waits for {people}: {why}", state, now=now)
-            self._show(connection, run, step.id, state, why, now)
+            asked = {"state": state, "why": why, "people": people, "leased_until": None}
+            self._write(connection, row, **asked, **values)
+            said = f"{state}:{row['outcome'].get('again', 0)}"
+            tell_owner(connection, run, step, f"waits for {people}: {why}", said, now=now)
+            show(connection, run, step.id, state, why, now)
 
-    def _again(self, run: Row, row: Row, step: Step, why: str, now: datetime, **back: Any) -> None:
-        """Try again shortly, until the step's time is up."""
+    def _again(
+        self, run: Row, row: Row, step: Step, why: str, now: datetime, **values: Any
+    ) -> None:
+        """Try again shortly, until the step's time is up, counted from when it could begin."""
         attempts = row["attempts"] + 1
-        if now > max(row["due_at"], row["started_at"] or row["due_at"]) + step.timeout:
-            self._fail(run, row, step, why, now)
+        if now > max(row["due_at"], row["started_at"] or now) + step.timeout:
+            self._end(run, row, step, "failed", Outcome(why), now)
             return
         with self._engine.begin() as connection:
             later = now + min(WAIT * 2 ** min(attempts, 5), step.timeout)
-            self._write(connection, row, attempts=attempts, why=why, leased_until=later, **back)
-
-    def _fail(self, run: Row, row: Row, step: Step, why: str, now: datetime) -> None:
-        self._end(run, row, "failed", Outcome(why), now)
-        with self._engine.begin() as connection:
-            if step.on_failure != "continue":
-                tell_owner(connection, run, step, f"failed: {why}", "failed", now=now)
-            if step.on_failure == "stop":
-                connection.execute(
-                    runs.update().where(runs.c.id == run["id"]).values(state="paused")
-                )
-                self._show(connection, run, step.id, "paused", f"{step.id} failed", now)
+            self._write(connection, row, attempts=attempts, why=why, leased_until=later, **values)
 
     def _end(
-        self, run: Row, row: Row, state: str, outcome: Outcome, now: datetime, effect: str = ""
+        self, run: Row, row: Row, step: Step, state: str, outcome: Outcome, now: datetime
     ) -> None:
+        """Write how a step ended; a failure is told in the same transaction."""
+        again = {"again": row["outcome"]["again"]} if "again" in row["outcome"] else {}
+        told = {"done": outcome.done, "facts": outcome.facts, **again}
+        values = {"state": state, "why": outcome.done, "outcome": told, "ended_at": now}
         with self._engine.begin() as connection:
-            told = {"done": outcome.done, "facts": outcome.facts}
-            ended = self._write(
-                connection,
-                row,
-                run_steps.c.state.not_in(END),
-                state=state,
-                why=outcome.done,
-                outcome=told,
-                effect=effect,
-                ended_at=now,
-                leased_until=None,
-            )
-            if not ended:  # by another process, or skipped by a person meanwhile
+            self._write(connection, row, **values, leased_until=None)
+            show(connection, run, step.id, state, outcome.done, now)
+            detail = {"step": step.id, "state": state, "done": outcome.done}
+            what, subject = f"step.{state}", run["id"]
+            record(connection, who=self._who, what=what, subject=subject, detail=detail, now=now)
+            if state != "failed":
                 return
-            self._show(connection, run, row["step"], state, outcome.done, now)
-            detail = {"step": row["step"], "state": state, "done": outcome.done}
-            record(
-                connection,
-                who=self._who,
-                what=f"step.{state}",
-                subject=run["id"],
-                detail=detail,
-                now=now,
-            )
+            if step.on_failure != "continue":
+                said = f"failed:{again.get('again', 0)}"
+                tell_owner(connection, run, step, f"failed: {outcome.done}", said, now=now)
+            if step.on_failure == "stop":
+                stopped = runs.update().where(runs.c.id == run["id"], runs.c.state == "running")
+                connection.execute(stopped.values(state="paused"))
+                show(connection, run, step.id, "paused", f"{step.id} failed", now)
 
     def _known(self, run: Row) -> Row:
         """The run's parameters, and what its steps found."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             done = connection.execute(
                 sa.select(run_steps.c.step, run_steps.c.outcome).where(
                     run_steps.c.run == run["id"], run_steps.c.state == "done"
@@ -249,51 +282,18 @@ class Runner:
             ).all()
         return {**{row.step: row.outcome.get("facts", {}) for row in done}, **run["parameters"]}
 
-    @staticmethod
-    def _run(connection: sa.Connection, run: str) -> Row:
-        wanted = sa.select(runs).where(runs.c.id == run)
-        return dict(connection.execute(wanted).mappings().one())
-
-    @staticmethod
-    def _write(
-        connection: sa.Connection, row: Row, *only: sa.ColumnElement[bool], **values: Any
-    ) -> bool:
-        """Change a step's row, if it is still as ``only`` says; whether it was."""
-        key = (run_steps.c.run == row["run"], run_steps.c.step == row["step"])
-        return (
-            connection.execute(run_steps.update().where(*key, *only).values(**values)).rowcount > 0
-        )
-
-    @staticmethod
-    def _show(
-        connection: sa.Connection, run: Row, step: str, state: str, why: str, now: datetime
-    ) -> None:
-        fields = {"step": step, "state": state, "why": why, "incident": run["incident"]}
-        connection.execute(
-            changes.insert().values(at=now, kind="run", subject=run["id"], fields=fields)
-        )
-
-    def _tell_overdue(self, connection: sa.Connection, now: datetime) -> None:
-        """Escalate what should have been done by now."""
-        late = (
-            sa.select(run_steps)
-            .join(runs, runs.c.id == run_steps.c.run)
-            .where(runs.c.state == "running", run_steps.c.state.in_(["approval", "manual"]))
-        )
-        for found in connection.execute(late).mappings().all():
-            run = self._run(connection, found["run"])
-            playbook = Playbook.model_validate(run["definition"])
-            step = next(step for _, step in playbook.steps if step.id == found["step"])
-            if now > found["due_at"] + step.timeout:
-                said = f"is overdue since {found['due_at'] + step.timeout:%H:%M UTC}"
-                tell_owner(connection, run, step, said, "overdue", now=now)
-
-    def _finish(self, connection: sa.Connection, now: datetime) -> None:
-        """End runs of which every step is over."""
-        open_steps = sa.select(run_steps.c.run).where(run_steps.c.state.not_in(END))
-        over = sa.select(runs).where(runs.c.state == "running", runs.c.id.not_in(open_steps))
-        for found in connection.execute(over).mappings().all():
-            connection.execute(
-                runs.update().where(runs.c.id == found["id"]).values(state="done", ended_at=now)
+    def _write(self, connection: sa.Connection, row: Row, **values: Any) -> None:
+        """Change a step that is still claimed by this process and in the state it was in."""
+        changed = connection.execute(
+            run_steps.update()
+            .where(
+                run_steps.c.run == row["run"],
+                run_steps.c.step == row["step"],
+                run_steps.c.state == row["state"],
+                run_steps.c.leased_by == self._who,
             )
-            self._show(connection, dict(found), "", "done", "every step is over", now)
+            .values(**values)
+        )
+        if not changed.rowcount:
+            raise Overtaken
+        row |= values

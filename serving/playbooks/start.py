@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pipeline.database import upsert
 from serving.playbooks.definition import Playbook
+from serving.playbooks.rows import FRESH
 from serving.store.audit import record
 from serving.store.tables import changes, run_steps, runs
 
@@ -53,6 +54,7 @@ def start(
         "severity": alert["severity"],
         "title": alert["title"],
         "why": alert["why"],
+        "started": f"{now:%H:%M UTC}",
     }
     given = {name: fill(value, known) for name, value in playbook.parameters.items()}
     connection.execute(
@@ -71,22 +73,11 @@ def start(
     )
     rows: list[dict[str, Any]] = [
         {
+            **FRESH,
             "run": run,
             "step": step.id,
             "position": position,
-            "state": "waiting",
-            "effect": "",
-            "people": 0,
-            "why": "",
             "due_at": now + phase.at if phase.at is not None else now,
-            "leased_until": None,
-            "leased_by": "",
-            "attempts": 0,
-            "approvals": [],
-            "intent": {},
-            "outcome": {},
-            "started_at": None,
-            "ended_at": None,
         }
         for position, (phase, step) in enumerate(playbook.steps)
     ]

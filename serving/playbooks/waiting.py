@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,38 +11,64 @@ import sqlalchemy as sa
 
 from serving.notify.notice import Notice, enqueue
 from serving.playbooks.definition import Playbook, Step
-from serving.store.tables import run_steps
+from serving.store.tables import changes, run_steps
 
-__all__ = ["END", "ready", "tell_owner"]
+__all__ = ["END", "Turn", "show", "tell_owner", "turn"]
 
 END = ("done", "failed", "skipped")
-"""States in which nothing more happens to a step."""
+"""States in which nothing more happens to a step, unless a person has it tried again."""
 
 OWNERS = ("chat", "pagerduty")
 # Where owners of steps are told.
 
 
-def ready(connection: sa.Connection, run: Mapping[str, Any], step: str) -> bool:
-    """Whether all that a step waits for is over: what it names, and for recovery all phases before.
+@dataclass(frozen=True)
+class Turn:
+    """A step's turn has come, or never will.
 
-    A step that failed or was skipped holds nobody up: that is what people decided, or are told.
+    Parameters
+    ----------
+    since : datetime
+        When the last thing it waited for was over; the run's start if it waits for nothing.
+    never : str
+        Why it is not needed, in words; empty when it is.
+    """
+
+    since: datetime
+    never: str = ""
+
+
+def turn(connection: sa.Connection, run: Mapping[str, Any], step: str) -> Turn | None:
+    """Whether all that a step waits for is over; None while something is not.
+
+    It waits for what it names, and in recovery for all phases before. A step that failed or was
+    skipped holds nobody up: that is what people decided, or are told. A gate that failed does; and
+    the step that a gate names otherwise waits for that gate to fail.
     """
     playbook = Playbook.model_validate(run["definition"])
     phase, wanted = next((phase, one) for phase, one in playbook.steps if one.id == step)
+    asked = sa.select(run_steps).where(run_steps.c.run == run["id"])
+    rows = {row["step"]: row for row in connection.execute(asked).mappings()}
     blockers = set(wanted.after)
     if phase.recovery:
         for earlier in playbook.phases:
             if earlier is phase:
                 break
             blockers |= {one.id for one in earlier.steps}
-    if not blockers:
-        return True
-    left = sa.select(run_steps.c.step).where(
-        run_steps.c.run == run["id"],
-        run_steps.c.step.in_(blockers),
-        run_steps.c.state.not_in(END),
-    )
-    return connection.execute(left.limit(1)).first() is None
+    gates = [one.id for _, one in playbook.steps if one.otherwise == step]
+    shut = {one.id for _, one in playbook.steps if one.otherwise}
+    for name in blockers:
+        state = rows[name]["state"]
+        if state not in END or (state == "failed" and name in shut):
+            return None
+    since = max([run["started_at"], *(rows[name]["ended_at"] for name in blockers)])
+    if not gates:
+        return Turn(since)
+    if failed := [rows[name]["ended_at"] for name in gates if rows[name]["state"] == "failed"]:
+        return Turn(max(since, *failed))
+    if all(rows[name]["state"] in END for name in gates):
+        return Turn(since, f"not needed: {', '.join(gates)} did not fail")
+    return None
 
 
 def tell_owner(
@@ -72,3 +99,18 @@ def tell_owner(
         for channel in OWNERS
     ]
     enqueue(connection, notices, now=now)
+
+
+def show(
+    connection: sa.Connection,
+    run: Mapping[str, Any],
+    step: str,
+    state: str,
+    why: str,
+    now: datetime,
+) -> None:
+    """Put a change of a step, or of the run where the step is empty, on the live pages."""
+    fields = {"step": step, "state": state, "why": why, "incident": run["incident"]}
+    connection.execute(
+        changes.insert().values(at=now, kind="run", subject=run["id"], fields=fields)
+    )

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from features.catalogue import VIEWS
+from serving.alerts.muting import Inhibition
 from serving.rules.breach import Breach
 from serving.rules.episodes import Episode, Group
 from serving.rules.hold import memory_key, named_by
-from serving.rules.rule import COMPARE, Correlation, Pack
+from serving.rules.rule import COMPARE, GROUPS, Correlation, Pack
 
-__all__ = ["CORRELATION", "Correlator", "linked"]
+__all__ = ["CORRELATION", "Correlator", "inhibitions", "linked"]
 
 CORRELATION = "correlation"
 """The view of what correlations breach."""
@@ -170,6 +172,11 @@ class Correlator:
             self._groups[name][named] = group
 
 
+def inhibitions(packs: Iterable[Pack]) -> list[Inhibition]:
+    """What mutes what, of all packs: for `serving.alerts.engine.AlertEngine`."""
+    return [inhibition for pack in packs for inhibition in pack.inhibitions]
+
+
 def linked(rows: Iterable[tuple[str, str, float]], *, least: float = 0.6) -> Callable[[str], str]:
     """Who is behind an entity, by links as `models.links.Links.rows` gives them.
 
@@ -248,7 +255,7 @@ def _joined(
         runbook=correlation.runbook,
         playbook=correlation.playbook,
         labels={
-            **({correlation.by: named} if correlation.by not in _GROUPS else {}),
+            **_shared(correlation, named, last),
             **correlation.labels,
             "title": correlation.title,
         },
@@ -257,7 +264,12 @@ def _joined(
     )
 
 
-_GROUPS = ("entity", "actor", EVERYWHERE)
+def _shared(correlation: Correlation, named: str, last: Breach) -> dict[str, str]:
+    """The labels that all joined breaches have in common."""
+    if correlation.by == "entity":
+        columns = VIEWS[last.view].entity if last.view in VIEWS else ()
+        return {name: last.labels[name] for name in columns if name in last.labels}
+    return {} if correlation.by in GROUPS else {correlation.by: named}
 
 
 def _words(time: timedelta) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,12 @@ import yaml
 from pydantic import ValidationError
 
 from features.catalogue import VIEWS
-from serving.alerts.muting import Inhibition
-from serving.rules.rule import Correlation, Ladder, Metric, Objective, Pack
+from serving.rules.rule import GROUPS, Correlation, Ladder, Objective, Pack
 
-__all__ = ["PACKS", "RuleError", "inhibitions", "load_pack", "load_packs"]
+__all__ = ["PACKS", "RuleError", "load_pack", "load_packs"]
 
 PACKS = Path(__file__).parent / "packs"
 """The packs that come with the house."""
-
-GROUPS = ("entity", "actor", "everywhere")
 
 
 class RuleError(ValueError):
@@ -44,12 +40,16 @@ def load_packs(places: Iterable[Path] = (PACKS,)) -> list[Pack]:
             if name in seen:
                 raise RuleError(f"{file.name}: {name}: id is in {seen[name]} too; expected one")
             seen[name] = file.name
-    labels = {rung.id: _labels(m) for _, pack in read for m in pack.metrics for rung in m.rungs}
+    labels = {
+        rung.id: set(VIEWS[metric.view].entity)
+        for _, pack in read
+        for metric in pack.metrics
+        for rung in metric.rungs
+    }
     for file, pack in read:
         for correlation in pack.correlations:
             _check_correlation(file, correlation, labels)
-            by = set() if correlation.by in GROUPS else {correlation.by}
-            labels[correlation.id] = set(correlation.labels) | by
+            labels[correlation.id] = set() if correlation.by in GROUPS else {correlation.by}
     return [pack for _, pack in read]
 
 
@@ -79,19 +79,10 @@ def load_pack(file: Path) -> Pack:
     return pack
 
 
-def inhibitions(packs: Iterable[Pack]) -> list[Inhibition]:
-    """What mutes what, of all packs: for `serving.alerts.engine.AlertEngine`."""
-    return [inhibition for pack in packs for inhibition in pack.inhibitions]
-
-
 def _ids(pack: Pack) -> Iterator[str]:
     for metric in pack.metrics:
         yield from (rung.id for rung in metric.rungs)
     yield from (correlation.id for correlation in pack.correlations)
-
-
-def _labels(metric: Metric) -> set[str]:
-    return {*VIEWS[metric.view].entity, *metric.labels}
 
 
 def _check_metric(file: Path, metric: Ladder | Objective) -> None:
@@ -101,16 +92,10 @@ def _check_metric(file: Path, metric: Ladder | Objective) -> None:
     else:
         names.append(metric.weight)
     _check_feature(file, metric.family, metric.view, names)
-    try:
-        re.compile(metric.only)
-    except re.error as error:
-        raise RuleError(
-            f"{file.name}: {metric.family}: only is {metric.only!r}: {error}; "
-            "expected a regular expression"
-        ) from error
     for rung in metric.rungs:
         words = {"entity": "", "value": 0.0, "limit": 0.0, "unit": ""}
-        _check_words(file, rung.id, rung.summary or metric.summary, words)
+        _check_words(file, rung.id, "summary", rung.summary or metric.summary, words)
+        _check_group(file, rung.id, metric.labels | rung.labels, VIEWS[metric.view].entity)
         for case in (*rung.hit, *rung.miss):
             for window in case:
                 _check_feature(file, rung.id, metric.view, [n for n in window if n != "times"])
@@ -130,21 +115,26 @@ def _check_feature(file: Path, where: str, view: str, names: Iterable[str]) -> N
             )
 
 
-def _check_words(file: Path, where: str, summary: str, words: dict[str, Any]) -> None:
+def _check_group(file: Path, where: str, labels: dict[str, str], more: Iterable[str]) -> None:
+    """That alerts can be grouped: by names that every verdict of the rule has."""
+    names = {"view", "stream", "entity", "family", *labels, *more}
+    _check_words(file, where, "group", labels.get("group", ""), dict.fromkeys(sorted(names), ""))
+
+
+def _check_words(file: Path, where: str, field: str, text: str, words: dict[str, Any]) -> None:
     try:
-        summary.format_map(words)
+        text.format_map(words)
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         raise RuleError(
-            f"{file.name}: {where}: summary {summary!r}: {error}; "
+            f"{file.name}: {where}: {field} is {text!r}: {error}; "
             f"expected only {', '.join(f'{{{name}}}' for name in words)}"
         ) from error
 
 
 def _check_correlation(file: Path, correlation: Correlation, labels: dict[str, set[str]]) -> None:
     where = f"{file.name}: {correlation.id}"
-    _check_words(
-        file, correlation.id, correlation.summary, {"entity": "", "value": 0.0, "within": ""}
-    )
+    words = {"entity": "", "value": 0.0, "within": ""}
+    _check_words(file, correlation.id, "summary", correlation.summary, words)
     for name in correlation.rules:
         if name not in labels:
             raise RuleError(
@@ -156,6 +146,10 @@ def _check_correlation(file: Path, correlation: Correlation, labels: dict[str, s
                 f"{where}: by is {correlation.by!r}, which {name} has not; expected "
                 f"{', '.join((*GROUPS, *sorted(labels[name])))}"
             )
+    shared = set() if correlation.by in GROUPS else {correlation.by}
+    if correlation.by == "entity":
+        shared = set.intersection(*(labels[name] for name in correlation.rules))
+    _check_group(file, correlation.id, correlation.labels, shared)
     for happening in (h for case in (*correlation.hit, *correlation.miss) for h in case):
         if happening.rule not in labels:
             raise RuleError(

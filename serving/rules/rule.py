@@ -13,6 +13,7 @@ from datetime import timedelta
 from operator import ge, gt, le, lt
 from typing import Annotated, Any, Literal
 
+import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from serving.alerts.muting import Inhibition
@@ -21,6 +22,7 @@ from serving.severity import Severity
 
 __all__ = [
     "COMPARE",
+    "GROUPS",
     "BurnRate",
     "Condition",
     "Correlation",
@@ -36,6 +38,8 @@ __all__ = [
 Operator = Literal[">", ">=", "<", "<="]
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 """Strict as the seed writes it: 85 % is not above 85 %."""
+GROUPS = ("entity", "actor", "everywhere")
+"""What correlations join by, besides labels."""
 
 # A rung is left when the value is back at 95 % of the limit, for three windows.
 CLEAR_SHARE = 0.95
@@ -131,6 +135,17 @@ class Metric(Strict):
     runbook: str = ""
     silent: bool = False
     labels: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Metric:
+        try:
+            pl.Series([""]).str.contains(self.only)
+        except pl.exceptions.ComputeError as error:
+            raise ValueError(f"only is {self.only!r}; expected a regular expression") from error
+        begin, _, end = self.between.partition("-")
+        if begin > end:
+            raise ValueError(f"between is {self.between}; expected times of one day, in order")
+        return self
 
 
 class Ladder(Metric):

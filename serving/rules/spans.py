@@ -45,11 +45,10 @@ Span = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["5m"]}),
 ]
 """A length of time, read and written as rules do."""
-
 Hold = Annotated[
     tuple[int, int],
     BeforeValidator(lambda given: given if isinstance(given, tuple) else hold(given)),
     PlainSerializer(lambda pair: f"{pair[0]} of {pair[1]}", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}( of \d{1,2})?$", "examples": ["2 of 3"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+( of \d+)?$", "examples": ["2 of 3"]}),
 ]
 """How many of how many windows, read and written as rules do."""

@@ -47,7 +47,7 @@ def set_user(
     UserError
         The name or password will not do.
     """
-    if not name.isidentifier() or len(name) > LONGEST:
+    if not _possible(name):
         raise UserError(f"name is {name!r}; expected letters, digits and _, at most {LONGEST}")
     if len(password) < SHORTEST:
         raise UserError(f"the password is too short; expected at least {SHORTEST} characters")
@@ -68,13 +68,13 @@ def sign_in(
     connection: sa.Connection, name: str, password: str, *, now: datetime
 ) -> Session | None:
     """A new session; None for a wrong name or password, which take the same time."""
-    row = None
-    if "\0" not in name:  # PostgreSQL takes no text with it
+    row, possible = None, _possible(name)
+    if possible:
         row = connection.execute(sa.select(users).where(users.c.name == name)).one_or_none()
     right = _matches(password, row.password_hash if row else _NOBODY)
     if row is None or not right or row.disabled_at is not None:
         # What anybody may type goes into the chain only if it could be a name.
-        who = name if name.isidentifier() and len(name) <= LONGEST else "?"
+        who = name if possible else "?"
         record(connection, who=who, what="session.refused", subject="", detail={}, now=now)
         return None
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
@@ -113,13 +113,17 @@ def end_session(connection: sa.Connection, principal: Principal, *, now: datetim
     record(connection, who=name, what="session.ended", subject=name, detail={}, now=now)
 
 
+def _possible(name: str) -> bool:
+    return name.isidentifier() and len(name) <= LONGEST
+
+
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _scrypt(password: str, salt: bytes | None = None) -> str:
     salt = salt or secrets.token_bytes(16)
-    derived = hashlib.scrypt(password.encode(), salt=salt, dklen=32, **COST)
+    derived = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, dklen=32, **COST)
     return f"{base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}"
 
 

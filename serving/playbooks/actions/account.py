@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from serving.playbooks.actions.admin import AdminAction, Wanted, named
-from serving.playbooks.actions.parameters import text
+from serving.playbooks.actions.parameters import listed
 
 __all__ = ["ACTIONS"]
 
 
 def _account(frozen: bool) -> Callable[[Mapping[str, Any]], Wanted]:
     def wanted(parameters: Mapping[str, Any]) -> Wanted:
-        account = text(parameters, "account")
-        words = f"{'freeze' if frozen else 'unfreeze'} account {account}"
-        return named("accounts", account), {"frozen": frozen}, words
+        accounts = listed(parameters, "account")
+        words = f"{'freeze' if frozen else 'unfreeze'} {', '.join(accounts)}"
+        return [named("accounts", one) for one in accounts], {"frozen": frozen}, words
 
     return wanted
 

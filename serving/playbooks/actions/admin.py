@@ -1,4 +1,4 @@
-"""Actions on the platform by its admin API: one resource put into one state.
+"""Actions on the platform by its admin API: resources put into one state.
 
 ``PUT /admin/<resource>`` with the wanted state and the step's key as ``Idempotency-Key``;
 ``GET`` of the same resource tells whether it is so. Service ``platform`` is an `httpx.Client`
@@ -22,8 +22,8 @@ TIMEOUT = 5.0
 RETRIED = {408, 409, 425, 429}
 """Answers below 500 that mean "not now"."""
 
-Wanted = tuple[str, dict[str, Any], str]
-"""The resource, the state it is put into, and that in words."""
+Wanted = tuple[list[str], dict[str, Any], str]
+"""The resources, the state they are put into, and that in words."""
 
 
 def client(url: str, token: str) -> httpx.Client:
@@ -34,14 +34,14 @@ def client(url: str, token: str) -> httpx.Client:
 
 @dataclass(frozen=True)
 class AdminAction:
-    """Puts one resource of the platform into one state.
+    """Puts resources of the platform into one state.
 
     Parameters
     ----------
     name, about, effect
         See `serving.playbooks.action.Action`.
     wanted : callable
-        From the parameters: resource, state, words. Raises ParameterError.
+        From the parameters: resources, state, words. Raises ParameterError.
     guard : callable
         From what the resource is now: why it must not be done, or nothing.
     """
@@ -57,21 +57,23 @@ class AdminAction:
         return self.wanted(parameters)[2]
 
     def prepare(self, context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Resource and state; refused where the resource is not known or must be left alone."""
-        resource, state, words = self.wanted(parameters)
-        if why := self.guard(_ask(context, "GET", resource)):
-            raise ParameterError(f"{resource}: {why}")
-        return {"resource": resource, "state": state, "words": words}
+        """Resources and state; refused where one is not known or must be left alone."""
+        resources, state, words = self.wanted(parameters)
+        for resource in resources:
+            if why := self.guard(_ask(context, "GET", resource)):
+                raise ParameterError(f"{resource}: {why}")
+        return {"resources": resources, "state": state, "words": words}
 
     def perform(self, context: Context, intent: Mapping[str, Any]) -> Outcome:
-        """Put it into the state; a repeat under the same key changes nothing."""
-        _ask(context, "PUT", intent["resource"], intent["state"])
+        """Put them into the state; a repeat under the same key changes nothing."""
+        for resource in intent["resources"]:
+            _ask(context, "PUT", resource, intent["state"])
         return Outcome(f"done: {intent['words']}", dict(intent["state"]))
 
     def verify(self, context: Context, intent: Mapping[str, Any]) -> bool:
-        """Whether the platform says that it is in that state."""
-        found = _ask(context, "GET", intent["resource"])
-        return all(found.get(name) == value for name, value in intent["state"].items())
+        """Whether the platform says that all are in that state."""
+        found = [_ask(context, "GET", resource) for resource in intent["resources"]]
+        return all(one.get(name) == v for one in found for name, v in intent["state"].items())
 
 
 def named(collection: str, name: str) -> str:
@@ -87,7 +89,8 @@ def _ask(
         raise ParameterError("service platform is missing; expected the address of its admin API")
     # Errors name the resource and never the address: a URL can hold a secret.
     try:
-        headers = {"Idempotency-Key": context.key} if method == "PUT" else {}
+        key = f"{context.key}:{resource}"
+        headers = {"Idempotency-Key": key} if method == "PUT" else {}
         answer = platform.request(method, f"admin/{resource}", json=state, headers=headers)
         if answer.status_code < 300:
             found: Any = answer.json()

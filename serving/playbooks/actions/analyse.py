@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.sources.chain_decode import Call
 from pipeline.sources.chain_pending import reentered
 from serving.playbooks.action import Context, Outcome
 from serving.playbooks.actions.calls import chain_of
-from serving.playbooks.actions.chain import Chain
 from serving.playbooks.actions.chain_look import invariant, touching, trace
 from serving.playbooks.actions.look import Look
 from serving.playbooks.actions.parameters import address, whole
@@ -50,7 +50,7 @@ def _neighbours(context: Context, intent: Mapping[str, Any]) -> Outcome:
                 met[call.to if call.sender == contract else call.sender] += 1
     found = [name for name, _ in met.most_common(50)]
     words = f"{len(found)} addresses called {contract} or were called by it"
-    return Outcome(words, {"neighbours": found, "calls": dict(met.most_common(50))})
+    return Outcome(words, {"addresses": found, "calls": dict(met.most_common(50))})
 
 
 def _loss(context: Context, intent: Mapping[str, Any]) -> Outcome:
@@ -63,43 +63,50 @@ def _loss(context: Context, intent: Mapping[str, Any]) -> Outcome:
 
 
 def _attack_vector(context: Context, intent: Mapping[str, Any]) -> Outcome:
-    chain, found, senders = chain_of(context), [], Counter[str]()
+    chain, contract, count = chain_of(context), intent["contract"], 0
     evidence: dict[str, list[str]] = {}
-    count = 0
-    for _, sent, receipt in touching(chain, intent["contract"], intent["blocks"]):
+    callers: Counter[str] = Counter()
+    for _, sent, receipt in touching(chain, contract, intent["blocks"]):
         if not receipt.success:
             continue
         count += 1
-        for vector in _vectors(chain, sent.hash):
+        calls = trace(chain, sent.hash)
+        for vector in _vectors(contract, calls):
             evidence.setdefault(vector, []).append(sent.hash)
-            senders[sent.sender] += 1
-    for vector, hashes in sorted(evidence.items(), key=lambda one: WEIGHTS[one[0]], reverse=True):
-        because = f"{len(hashes)} of {count} transactions, such as {hashes[-1]}"
-        found.append({"vector": vector, "share": len(hashes) / count, "because": because})
-    transactions = list(dict.fromkeys(name for hashes in evidence.values() for name in hashes))
-    named = ", ".join(one["vector"] for one in found) or "nothing that is known"
-    facts = {"shortlist": found, "transactions": transactions, "senders": list(senders)}
-    return Outcome(f"of {count} transactions these stand out: {named}", facts)
+            callers.update(call.sender for call in calls if call.to == contract)
+    found = [
+        {
+            "vector": vector,
+            "share": len(evidence[vector]) / count,
+            "because": f"{len(evidence[vector])} of {count} transactions, "
+            f"such as {evidence[vector][-1]}",
+        }
+        for vector in WEIGHTS
+        if vector in evidence
+    ]
+    suspects = [caller for caller, _ in callers.most_common()]
+    transactions = sorted({name for hashes in evidence.values() for name in hashes})
+    named = ", ".join(str(one["vector"]) for one in found)
+    facts = {
+        "shortlist": found,
+        "vector": found[0]["vector"] if found else "",
+        "transactions": transactions,
+        "suspects": suspects,
+        "suspect": suspects[0] if suspects else "",
+    }
+    return Outcome(f"of {count} transactions these stand out: {named or 'none'}", facts)
 
 
-WEIGHTS = {
-    "re-entrancy": 5,
-    "privileged call": 4,
-    "mint": 3,
-    "flash loan": 2,
-    "price manipulation": 1,
-}
-"""Which explains more, where several are seen."""
+WEIGHTS = ("re-entrancy", "privileged call", "mint", "flash loan", "price manipulation")
+"""What explains more comes first, where several are seen."""
 
 
-def _vectors(chain: Chain, name: str) -> list[str]:
-    calls = trace(chain, name)
+def _vectors(contract: str, calls: tuple[Call, ...]) -> list[str]:
     used = {call.selector for call in calls}
     loan = bool(used & (LOANS | CALLBACKS))
-    # A flash loan calls its borrower back: the lender is entered again by that alone.
-    lenders = {call.to for call in calls if call.selector in LOANS}
     seen = {
-        "re-entrancy": bool(set(reentered(calls)) - lenders),
+        # Of the contract itself: a flash loan calls its borrower back, which is no attack.
+        "re-entrancy": contract in reentered(calls),
         "privileged call": bool(used & PRIVILEGED),
         "mint": bool(used & MINTS),
         "flash loan": loan,

@@ -64,21 +64,24 @@ class ContractCall:
 
     def plan(self, context: Context, parameters: Mapping[str, Any]) -> str:
         """What it would do, in one sentence."""
-        contract, given = self._read(context, parameters)
+        contract, given, _ = self._read(context, parameters)
         shown = f"({', '.join(given)})"
         return f"call {self.function.partition('(')[0]}{shown} of {contract} as {self.signer}"
 
     def prepare(self, context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The signed call at several fees; none where the effect is there already."""
-        contract, given = self._read(context, parameters)
-        settled = choice(parameters, "settled", ("latest", "finalized"), "latest")
+        contract, given, settled = self._read(context, parameters)
         intent = {"contract": contract, "arguments": given, "settled": settled}
         if self._is_so(context, intent, "latest"):
             return intent
         chain = chain_of(context)
-        tip = {"tip": whole(parameters, "tip", most=10**15)} if parameters.get("tip") else {}
         return intent | chain.intent(
-            self.signer, contract, self.function, *given, now=context.now, **tip
+            self.signer,
+            contract,
+            self.function,
+            *given,
+            now=context.now,
+            urgent=self.effect == "contain",
         )
 
     def perform(self, context: Context, intent: Mapping[str, Any]) -> Outcome:
@@ -100,13 +103,12 @@ class ContractCall:
 
     def verify(self, context: Context, intent: Mapping[str, Any]) -> bool:
         """Whether the contract says so, now and as deep as was asked for."""
-        return all(
-            self._is_so(context, intent, at) for at in sorted({"latest", intent["settled"]})
-        )
+        return all(self._is_so(context, intent, at) for at in sorted({"latest", intent["settled"]}))
 
-    def _read(self, context: Context, parameters: Mapping[str, Any]) -> tuple[str, list[str]]:
+    def _read(self, context: Context, parameters: Mapping[str, Any]) -> tuple[str, list[str], str]:
         contract = address(context, parameters, "contract")
-        return contract, [self.argument(context, parameters)] if self.argument else []
+        settled = choice(parameters, "settled", ("latest", "finalized"), "latest")
+        return contract, [self.argument(context, parameters)] if self.argument else [], settled
 
     def _is_so(self, context: Context, intent: Mapping[str, Any], at: str) -> bool:
         given = list(intent["arguments"])

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from web3 import Web3
 
 from pipeline.sources import chain_decode as decode
+from pipeline.sources.chain_pending import pending
 from pipeline.sources.chain_rpc import MalformedError, RefusedError, Rpc
 from pipeline.sources.source import SourceError
 from serving.playbooks.action import ActionError, ParameterError, StaleIntentError
@@ -31,6 +32,8 @@ TIP = 2 * 10**9
 FEE_CAP = 300 * 10**9
 """Wei; the cap only limits what is paid: the base fee and the tip are."""
 GAS = 200_000
+OUTBID, MOST_TIP = 5, 1_000 * 10**9
+"""What is urgent offers five times the highest tip that waits, and at most this many wei."""
 POLL = 0.05
 CODEC = Web3().codec
 
@@ -91,9 +94,14 @@ class Chain:
         function: str,
         *arguments: str,
         now: datetime,
-        tip: int = TIP,
+        urgent: bool = False,
     ) -> dict[str, Any]:
         """A call, tried without effect and then signed: JSON-able, and nothing is sent.
+
+        Parameters
+        ----------
+        urgent : bool
+            Offer more than all that waits, so that it is mined before.
 
         Raises
         ------
@@ -114,6 +122,7 @@ class Chain:
             "value": 0,
             "gas": GAS,
         }
+        tip = max(TIP, min(self._outbid(), MOST_TIP)) if urgent else TIP
         cap = max(FEE_CAP, 2 * price) + tip
         fees = [(cap * 2**rung, tip * 2**rung) for rung in range(RUNGS)]
         signed = [
@@ -153,6 +162,12 @@ class Chain:
         if receipt["status"] != "0x1":
             raise StaleIntentError(f"{intent['call']} was mined and failed")
         return receipt
+
+    def _outbid(self) -> int:
+        try:
+            return OUTBID * max((waiting.tip for waiting in pending(self._rpc)), default=0)
+        except SourceError:  # a node that does not show what waits
+            return 0
 
     def _rehearse(self, call: dict[str, str], function: str) -> None:
         try:
@@ -214,6 +229,8 @@ def _word(answer: Any) -> int:
 
 
 def _receipt(answer: Any) -> dict[str, Any] | None:
-    if answer is not None and not (isinstance(answer, dict) and {"status", "blockNumber"} <= set(answer)):
+    if answer is not None and not (
+        isinstance(answer, dict) and {"status", "blockNumber"} <= set(answer)
+    ):
         raise MalformedError(f"receipt = {str(answer)[:80]!r}; expected an object")
     return answer

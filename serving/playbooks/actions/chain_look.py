@@ -54,8 +54,10 @@ def balances_of(chain: Chain, contract: str, first: int) -> dict[str, int]:
     """Each account's balance, rebuilt from the contract's deposits and withdrawals, in wei."""
     from web3 import Web3
 
-    signs = {"0x" + Web3.keccak(text=t).hex().removeprefix("0x"): sign
-             for t, sign in ((DEPOSIT, 1), (WITHDRAWAL, -1))}
+    signs = {
+        "0x" + Web3.keccak(text=t).hex().removeprefix("0x"): sign
+        for t, sign in ((DEPOSIT, 1), (WITHDRAWAL, -1))
+    }
     found: dict[str, int] = {}
     for _, _, receipt in walk(chain, first, chain.newest):
         for log in receipt.logs:

@@ -13,7 +13,7 @@ __all__ = ["ACTIONS"]
 
 def _killed(parameters: Mapping[str, Any]) -> Wanted:
     query = text(parameters, "query")
-    return named("database/queries", query), {"state": "killed"}, f"kill query {query}"
+    return [named("database/queries", query)], {"state": "killed"}, f"kill query {query}"
 
 
 ACTIONS = [AdminAction("database.kill_query", "ends one query", "contain", _killed)]

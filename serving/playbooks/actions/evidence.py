@@ -106,7 +106,9 @@ ACTIONS = [
         "evidence.transactions",
         "keeps the transactions of a contract, sealed",
         _span,
-        lambda given: f"keep the last {given['blocks']} blocks' transactions of {given['contract']}",
+        lambda given: (
+            f"keep the last {given['blocks']} blocks' transactions of {given['contract']}"
+        ),
         _transactions,
         _sealed,
     ),

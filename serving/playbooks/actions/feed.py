@@ -15,12 +15,12 @@ USUAL = "primary"
 
 def _elsewhere(parameters: Mapping[str, Any]) -> Wanted:
     feed, to = text(parameters, "feed"), text(parameters, "to")
-    return named("feeds", feed), {"source": to}, f"take feed {feed} from {to}"
+    return [named("feeds", feed)], {"source": to}, f"take feed {feed} from {to}"
 
 
 def _back(parameters: Mapping[str, Any]) -> Wanted:
     feed = text(parameters, "feed")
-    return named("feeds", feed), {"source": USUAL}, f"take feed {feed} from {USUAL} again"
+    return [named("feeds", feed)], {"source": USUAL}, f"take feed {feed} from {USUAL} again"
 
 
 ACTIONS = [

@@ -1,4 +1,4 @@
-"""Gates of the platform: trading and withdrawals, for all, for a symbol or for an account."""
+"""Gates of the platform: trading and withdrawals, for all, or for a symbol, account or contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from serving.playbooks.actions.parameters import choice, text
 
 __all__ = ["ACTIONS"]
 
-SCOPES = ("all", "symbol", "account")
+SCOPES = ("all", "symbol", "account", "contract")
 
 
 def _gate(what: str, opened: bool) -> Callable[[Mapping[str, Any]], Wanted]:
@@ -19,7 +19,7 @@ def _gate(what: str, opened: bool) -> Callable[[Mapping[str, Any]], Wanted]:
         name = "" if scope == "all" else text(parameters, "name")
         resource = f"gates/{what}" if not name else named(f"gates/{what}/{scope}", name)
         whom = f"{scope} {name}" if name else "all"
-        return resource, {"open": opened}, f"{'open' if opened else 'close'} {what} for {whom}"
+        return [resource], {"open": opened}, f"{'open' if opened else 'close'} {what} for {whom}"
 
     return wanted
 

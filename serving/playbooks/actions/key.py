@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving.playbooks.actions.admin import AdminAction, Wanted, named
-from serving.playbooks.actions.parameters import text, whole
+from serving.playbooks.actions.parameters import listed, text, whole
 
 __all__ = ["ACTIONS"]
 
 
 def _revoked(parameters: Mapping[str, Any]) -> Wanted:
-    key = text(parameters, "key")
-    return named("keys", key), {"revoked": True}, f"revoke API key {key}"
+    keys = listed(parameters, "key")
+    return [named("keys", key) for key in keys], {"revoked": True}, f"revoke {', '.join(keys)}"
 
 
 def _throttled(parameters: Mapping[str, Any]) -> Wanted:
     key, rate = text(parameters, "key"), whole(parameters, "per_minute", least=1, most=10**6)
     words = f"hold API key {key} to {rate} requests a minute"
-    return named("keys", key), {"per_minute": rate}, words
+    return [named("keys", key)], {"per_minute": rate}, words
 
 
 def _let_go(parameters: Mapping[str, Any]) -> Wanted:
     key = text(parameters, "key")
-    return named("keys", key), {"per_minute": None}, f"lift the throttle of API key {key}"
+    return [named("keys", key)], {"per_minute": None}, f"lift the throttle of API key {key}"
 
 
 ACTIONS = [

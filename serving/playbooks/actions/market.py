@@ -15,7 +15,7 @@ def _market(halted: bool) -> Callable[[Mapping[str, Any]], Wanted]:
     def wanted(parameters: Mapping[str, Any]) -> Wanted:
         symbol = text(parameters, "symbol")
         words = f"{'halt' if halted else 'resume'} trading of {symbol}"
-        return named("markets", symbol), {"halted": halted}, words
+        return [named("markets", symbol)], {"halted": halted}, words
 
     return wanted
 

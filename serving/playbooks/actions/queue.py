@@ -18,7 +18,7 @@ def _drained(aside: bool) -> Callable[[Mapping[str, Any]], Wanted]:
         if "order" in queue.lower():
             raise ParameterError(f"queue is {queue!r}; expected one that holds no orders")
         words = f"set aside what waits in {queue}" if aside else f"put back what {queue} set aside"
-        return named("queues", queue), {"drained": aside}, words
+        return [named("queues", queue)], {"drained": aside}, words
 
     return wanted
 

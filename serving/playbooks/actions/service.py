@@ -16,23 +16,23 @@ MOST_REPLICAS = 100
 def _scaled(parameters: Mapping[str, Any]) -> Wanted:
     service = text(parameters, "service")
     count = whole(parameters, "replicas", least=1, most=MOST_REPLICAS)
-    return named("services", service), {"replicas": count}, f"run {count} copies of {service}"
+    return [named("services", service)], {"replicas": count}, f"run {count} copies of {service}"
 
 
 def _rolled_back(parameters: Mapping[str, Any]) -> Wanted:
     service, version = text(parameters, "service"), text(parameters, "version")
     words = f"roll {service} back to version {version}"
-    return named("services", service), {"version": version}, words
+    return [named("services", service)], {"version": version}, words
 
 
 def _load(parameters: Mapping[str, Any]) -> Wanted:
     percent = whole(parameters, "percent", least=1, most=100)
-    return "gates/load", {"percent": percent}, f"let {percent} % of the load in"
+    return ["gates/load"], {"percent": percent}, f"let {percent} % of the load in"
 
 
 def _deploys(frozen: bool) -> Callable[[Mapping[str, Any]], Wanted]:
     words = "let nobody deploy" if frozen else "let people deploy again"
-    return lambda parameters: ("deploys", {"frozen": frozen}, words)
+    return lambda parameters: (["deploys"], {"frozen": frozen}, words)
 
 
 ACTIONS = [

@@ -1,26 +1,15 @@
-"""A store, and an alert engine over it."""
+"""Alert engines over stores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
-from pipeline.database import open_engine
 from serving.alerts.engine import AlertEngine
 from serving.rules.book import RuleBook
-from serving.store.tables import METADATA
 from tests.serving.alerts.alerting import PACK, Bench, NoCorrelations
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'store.db'}")
-    METADATA.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 def _bench(engine: sa.Engine) -> Bench:
@@ -33,9 +22,6 @@ def bench(store: sa.Engine) -> Bench:
 
 
 @pytest.fixture
-def store_again(tmp_path: Path) -> Iterator[Bench]:
+def store_again(make_store: Callable[[], sa.Engine]) -> Bench:
     """A second store, for what must come out the same."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'again.db'}")
-    METADATA.create_all(engine)
-    yield _bench(engine)
-    engine.dispose()
+    return _bench(make_store())
