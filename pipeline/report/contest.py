@@ -132,7 +132,7 @@ def _events(dataset: Dataset, now: datetime, seed: int, progress: Progress) -> C
         anomalous,
         scored["warm"].to_numpy() & ~near,
         lambda row: reasons[row].to_list(),
-        {n[2:]: -scored[n].to_numpy() for n in scored.columns if n.startswith("p_")},
+        {arm: -scored[f"p_{arm}"].to_numpy() for arm in _arms(scored)},
     )
 
 
@@ -269,3 +269,9 @@ class _Furthest:
             for c in order
             if abs(z[c]) >= LEAST_SPREADS
         ]
+
+
+def _arms(scored: pl.DataFrame) -> list[str]:
+    """The arms that a window's probability is made of; those with a raw score speak beside it."""
+    names = [name.removeprefix("p_") for name in scored.columns if name.startswith("p_")]
+    return [name for name in names if f"raw_{name}" not in scored.columns]
