@@ -28,7 +28,7 @@ proof-alerts: $(READY) ## the alert engine and the outbox killed fifty times, ch
 	@$(BIN)/python -m pytest -m slow tests/serving/proof/test_alerts_proof.py $(ARGS)
 
 proof-playbooks: $(READY) ## the runner killed a hundred times, actions on a chain
-	@$(BIN)/python -m pytest -m slow tests/serving/proof/test_playbooks_proof.py $(ARGS)
+	@$(BIN)/python -m pytest -m slow tests/serving/playbooks/test_runner_proof.py $(ARGS)
 
 bench: $(READY) ## ours against its peers, to benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(ARGS)

@@ -13,6 +13,8 @@ from features.catalogue import view
 from features.view import FeatureView
 from models.persistence import ModelFileError
 from models.registry import RegistryError
+from pipeline.config import ConfigError
+from pipeline.database import StoreError
 from pipeline.files import InputError
 from pipeline.lake import LakeError
 from pipeline.lifecycle.enlist import BusyError
@@ -21,9 +23,11 @@ __all__ = ["answer", "error_code", "named", "progress", "windows_text"]
 
 CODES: dict[type[Exception], int] = {
     RegistryError: 1,
+    ConfigError: 2,
     InputError: 2,
     LakeError: 2,
     ModelFileError: 2,
+    StoreError: 2,
     BusyError: 4,
 }
 

@@ -27,12 +27,16 @@ NPZ = ".npz"
 
 @dataclass
 class Outcome:
-    """What one step gave for one view: closed windows, their scores, late events put aside."""
+    """What one step gave for one view: closed windows, their scores, late events put aside.
+
+    ``judge`` is the file that holds the scorer as it was before the step, if there is one.
+    """
 
     windows: pl.DataFrame
     scores: pl.DataFrame
     explained: list[Explanation] = field(default_factory=list)
     late: pl.DataFrame | None = None
+    judge: Path | None = None
 
 
 class Follower:
@@ -130,7 +134,8 @@ class Follower:
         self.windower.state = replace(
             state, pending=state.pending.rechunk(), previous=state.previous.rechunk()
         )
-        outcome = Outcome(windows, *self._score(windows))
+        judge = self.folder / self._file if self.scorer is not None and self._file else None
+        outcome = Outcome(windows, *self._score(windows), judge=judge)
         self._snapshot(before)
         if len(late):
             outcome.late = aside("late", self.view.name, late, now=now, reason="window was closed")

@@ -164,10 +164,9 @@ def inputs(view: FeatureView) -> dict[str, Input]:
 
 def value_of(view: FeatureView, typical: Matrix, differences: Matrix) -> Matrix:
     """The values, in their units, that differ so much from what is typical; shape (n, d)."""
-    least = _least_that_matters(view, typical)
-    return np.where(
-        _ratio(view), typical * np.exp(differences * least), typical + differences * least
-    )
+    steps, ratio = differences * _least_that_matters(view, typical), _ratio(view)
+    # Steps of a level would overflow as an exponent.
+    return np.where(ratio, typical * np.exp(np.where(ratio, steps, 0.0)), typical + steps)
 
 
 def level_of(view: FeatureView, feature: int, steps: float) -> float:

@@ -124,8 +124,7 @@ class Scorer:
         """
         deviations = self.baseline.update(windows)
         number = self.baseline.numbers(windows["entity"])
-        start = windows["start"].to_physical().to_numpy()
-        warm = self.warm
+        start, warm = windows["start"].to_physical().to_numpy(), self.warm
         evidence, p = self._judge(Seen(deviations, number, start))
         seen, p_by_arm, daily = evidence.seen, evidence.p, evidence.daily
         rare = np.flatnonzero(warm & (p * daily < explain_below))
@@ -138,11 +137,7 @@ class Scorer:
             pl.lit(warm).alias("warm"),
             evidence.reasons(warm & (p * daily < EXPLAINED_PER_DAY)),
             *(pl.Series(f"p_{arm.name}", p_by_arm[:, i]) for i, arm in enumerate(self.arms)),
-            *(
-                pl.Series(f"raw_{arm.name}", arm.raw).fill_nan(None)
-                for arm in self.arms
-                if not arm.weight
-            ),
+            *(pl.Series(f"raw_{a.name}", a.raw).fill_nan(None) for a in self.arms if not a.weight),
         )
         share = min(FLAGGED_PER_DAY / daily, FLAGGED_SHARE) if len(windows) else 0.0
         # The share is divided among the arms, so that together they flag no more.
@@ -266,8 +261,7 @@ class Scorer:
     ) -> tuple[Evidence, NDArray[np.float64]]:
         """Judge n windows, each as if it came next, alone, and learn nothing.
 
-        See `Baseline.peek` for what is given. Returns what the scores are made of, and the tail
-        probability of each window: as `step` would say.
+        Given as to `Baseline.peek`; gives what the scores are made of, and tail probabilities.
         """
         number, deviations = self.baseline.peek(entity, start, values)
         return self._judge(Seen(deviations, number, start))

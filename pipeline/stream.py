@@ -47,6 +47,13 @@ class _Releasing(Protocol):
     def release(self, position: Position) -> None: ...
 
 
+@runtime_checkable
+class _Keeping(Protocol):
+    """A sink that is told first who judged: the scorer's file, as it was before the step."""
+
+    def judged_by(self, scorer: Path | None) -> None: ...
+
+
 class Loop:
     """All sources and views of one process.
 
@@ -263,6 +270,8 @@ class Loop:
         for name, o in outcomes.items():
             if len(o.windows):
                 view = self.followers[name].view
+                if isinstance(self._sink, _Keeping):
+                    self._sink.judged_by(o.judge)
                 self._sink.take(connection, view, o.windows, o.scores, o.explained, now=intent.now)
 
     def _source_fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -19,6 +20,7 @@ from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
 from serving.alerts.muting import Inhibition
 from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.alerts.witness import Witness, evidence
 from serving.rules.book import RuleBook
 from serving.rules.breach import Breach
 from serving.store.tables import memory
@@ -62,6 +64,8 @@ class AlertEngine:
         Starts the playbook that an alert asks for, in the same transaction.
     model_version : callable
         Version of the model that scores a view.
+    witness : Witness, optional
+        Keeps what replays an alert's score; without it only rules can be replayed.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class AlertEngine:
         inhibitions: Sequence[Inhibition] = (),
         start: Start | None = None,
         model_version: Callable[[str], str] = lambda view: "",
+        witness: Witness | None = None,
     ) -> None:
         self.book = book
         self.correlations = correlations
@@ -83,6 +88,7 @@ class AlertEngine:
         self._inhibitions = tuple(inhibitions)
         self._start = start
         self._model_version = model_version
+        self._witness = witness
         # Of the transaction whose end is not known yet; nothing is known before the first.
         self._transaction: object = _NEVER
         self._risk_moved = False
@@ -117,7 +123,8 @@ class AlertEngine:
         """
         self._enter(connection)
         found: dict[Key, list[Breach]] = defaultdict(list)
-        direct = [*self.book.breaches(view.name, windows), *changes(view, scores)]
+        moved = changes(view, scores)
+        direct = [*self.book.breaches(view.name, windows), *moved]
         certain = [breach for breach in direct if not breach.pending]
         newest: datetime = windows["end"].to_list()[-1] if len(windows) else now
         joined = self.correlations.breaches(certain, at=newest)
@@ -130,7 +137,8 @@ class AlertEngine:
             threshold=self.thresholds.get(view.name, ALERTS_PER_DAY),
             model_version=self._model_version(view.name),
         )
-        rows = self._rows(view, windows, {*found, *rare})
+        scored = {*rare, *((one.view, one.entity, one.end) for one in moved)}
+        rows = evidence(view, windows, scores, {*found, *rare}, scored, self._witness)
         verdicts = []
         for key in sorted({*found, *rare}, key=lambda key: (key[2], key[1], key[0])):
             verdicts += self._judge(key, found.get(key, []), *rare.get(key, (None, None)))
@@ -140,6 +148,11 @@ class AlertEngine:
         ledger.write()
         self._remember(connection, newest)
         return verdicts
+
+    def judged_by(self, scorer: Path | None) -> None:
+        """Be told which file holds the scorer of the next windows, as it was before them."""
+        if self._witness is not None:
+            self._witness.judged_by(scorer)
 
     def tick(self, connection: sa.Connection, *, now: datetime) -> None:
         """What time alone does; safe to call at any time, by any process."""
@@ -206,23 +219,6 @@ class AlertEngine:
             note = rarity.reasons[0]["words"] if rarity.reasons else "a rare window"
             inputs.append(RiskInput(points, end, view, note))
         return inputs
-
-    @staticmethod
-    def _rows(
-        view: FeatureView, windows: pl.DataFrame, keys: set[Key]
-    ) -> dict[Key, dict[str, Any]]:
-        """The windows that matter, JSON-able."""
-        wanted = [entity for name, entity, _ in keys if name == view.name]
-        if not wanted:
-            return {}
-        some = windows.filter(pl.col("entity").is_in(wanted))
-        rows = {}
-        for row in some.iter_rows(named=True):
-            key = (view.name, row["entity"], row["end"])
-            if key in keys:
-                times = {name: row[name].isoformat() for name in ("start", "end")}
-                rows[key] = {**row, **times}
-        return rows
 
     def _holds(self, family: str, entity: str, at: datetime) -> bool:
         return self.book.holds(family, entity) or self.correlations.holds(family, entity, at=at)

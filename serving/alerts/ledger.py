@@ -76,7 +76,7 @@ class Ledger:
         self._notices: list[Notice] = []
         self._starts: list[tuple[Row, Row]] = []
 
-    def apply(self, verdicts: Sequence[Verdict], windows: Mapping[Key, Row]) -> None:
+    def apply(self, verdicts: Sequence[Verdict], evidence: Mapping[Key, Row]) -> None:
         """Open, feed and worsen alerts; what is newly fired joins an incident and is told."""
         told: list[Row] = []
         for verdict in verdicts:
@@ -85,8 +85,8 @@ class Ledger:
             if alert is None:
                 continue
             before = alert["state"]
-            window = windows.get((verdict.view, verdict.entity, verdict.end), {})
-            worse = tell(alert, verdict, window, self._now)
+            seen = evidence.get((verdict.view, verdict.entity, verdict.end), {})
+            worse = tell(alert, verdict, seen, self._now)
             alert["state"] = after(before, event)
             if worse and not verdict.pending and before in (State.FIRING, State.ACKNOWLEDGED):
                 alert["state"] = after(before, Event.WORSE)
@@ -96,7 +96,8 @@ class Ledger:
                 alert["fired_at"] = alert["fired_at"] or verdict.end
                 alert["resolved_at"] = None
                 self._into_incident(alert, verdict)
-                self._note(alert, "fired" if not worse else "got worse", {"why": alert["why"]})
+                grew = worse and before in (State.FIRING, State.ACKNOWLEDGED)
+                self._note(alert, "got worse" if grew else "fired", {"why": alert["why"]})
                 told.append(alert)
         # Only where causes mute symptoms does it matter what else fires.
         others = [row for row in self._alerts.values() if self._inhibitions and firing(row)]
@@ -147,6 +148,12 @@ class Ledger:
         alert["resolved_at"], alert["updated_at"] = at, self._now
         self._touched[alert["id"]] = alert
         self._note(alert, "resolved", {"by": who})
+
+    def end(self, fingerprint: str, *, at: datetime, who: str) -> None:
+        """End the alert of a fingerprint, if one is open."""
+        alert = self._alerts.get(fingerprint)
+        if alert is not None and alert["state"] != State.RESOLVED:
+            self.resolve(alert, Event.CLEAR, at=at, who=who)
 
     def write(self) -> None:
         """Write everything that was touched, in the caller's transaction."""

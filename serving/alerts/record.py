@@ -62,7 +62,7 @@ def begin_alert(verdict: Verdict) -> Row:
     }
 
 
-def tell(alert: Row, verdict: Verdict, window: Row, now: datetime) -> bool:
+def tell(alert: Row, verdict: Verdict, seen: Row, now: datetime) -> bool:
     """Write what a verdict says into its alert; whether the alert got worse by it.
 
     Words and evidence are those of the gravest window so far: what was worst is what matters.
@@ -99,7 +99,8 @@ def tell(alert: Row, verdict: Verdict, window: Row, now: datetime) -> bool:
             "reasons": rarity.reasons if rarity else [],
             "labels": verdict.labels,
             "evidence": {
-                "window": window,
+                "window": {},
+                **seen,
                 "exact": verdict.exact,
                 "counterfactual": rarity.counterfactual if rarity else "",
             },

@@ -1,0 +1,156 @@
+"""The ledger: what a step adds up to, whatever else stands in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from features.catalogue import VIEWS
+from serving.alerts.ledger import QUIET, Ledger
+from serving.alerts.lifecycle import Event
+from serving.alerts.matchers import Matcher
+from serving.alerts.muting import Inhibition
+from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.rules.correlate import CORRELATION
+from serving.severity import Severity
+from serving.store.tables import alerts, changes, incidents, outbox
+from serving.verdict import RARE, Rarity, Verdict
+from tests.serving.verdicts import NOON, verdict
+
+HOST = VIEWS["system.host_1m"]
+MINUTE = timedelta(minutes=1)
+
+
+class Book:
+    """A store and steps that are written to it."""
+
+    def __init__(self, engine: sa.Engine, **options: Any) -> None:
+        self.engine, self.options = engine, options
+
+    def step(
+        self,
+        *verdicts: Verdict,
+        now: datetime = NOON,
+        newest: datetime | None = None,
+        holds: bool = False,
+        group: str = "{entity}",
+    ) -> None:
+        routes: Sequence[Route] = self.options.get("routes", DEFAULT_ROUTES)
+        inhibitions: Sequence[Inhibition] = self.options.get("inhibitions", ())
+
+        def named(one: Verdict) -> str:
+            return group.format(entity=one.entity)
+
+        with self.engine.begin() as connection:
+            ledger = Ledger(connection, routes, inhibitions, None, named, now=now)
+            ledger.apply(verdicts, {})
+            if newest is not None:
+                row = {"entity": "a", "start": newest - MINUTE, "end": newest}
+                windows = pl.DataFrame([row], schema=dict(HOST.schema))
+                ledger.clear(HOST.name, windows, lambda family, entity, at: holds)
+            ledger.write()
+
+    def rows(self, table: sa.Table) -> list[dict[str, Any]]:
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+
+
+@pytest.fixture
+def book(store: sa.Engine) -> Book:
+    return Book(store)
+
+
+def test_nothing_is_written_before_it_is_told_to(store: sa.Engine) -> None:
+    with store.begin() as connection:
+        ledger = Ledger(connection, DEFAULT_ROUTES, (), None, lambda one: "g", now=NOON)
+        ledger.apply([verdict()], {})
+    assert Book(store).rows(alerts) == []
+
+
+def test_alerts_of_one_group_are_one_incident_told_once_for_each_severity(book: Book) -> None:
+    names = ["a", "b", "c"]
+    book.step(*(verdict(entity=name) for name in names), group="platform")
+    (incident,) = book.rows(incidents)
+    assert incident["entities"] == names
+    assert len(book.rows(outbox)) == 6
+    told = [row["suppressed"] for row in book.rows(alerts)]
+    assert [bool(why) for why in told] == [False, True, True]
+    assert "was already told as high" in told[1]
+    book.step(verdict(entity="d", severity=Severity.CRITICAL), group="platform")
+    assert len(book.rows(outbox)) == 12
+    assert len(book.rows(incidents)) == 1
+
+
+def test_a_cause_mutes_its_symptoms_in_the_same_step_in_any_order(book: Book) -> None:
+    cause, symptom = (Matcher(label="family", value=name) for name in ("cause", "symptom"))
+    book.options["inhibitions"] = [Inhibition(source=[cause], target=[symptom])]
+    book.step(verdict(entity="a", family="symptom"), verdict(entity="b", family="cause"))
+    told = {row["payload"]["detail"]["entity"] for row in book.rows(outbox)}
+    assert told == {"b"}
+
+
+def test_what_no_route_takes_does_not_keep_others_from_being_told(book: Book) -> None:
+    only_b = Route(
+        name="b",
+        match=[Matcher(label="entity", value="b")],
+        waves=DEFAULT_ROUTES[0].waves,
+    )
+    book.options["routes"] = [only_b]
+    book.step(verdict(entity="a"), group="one")
+    (alert,) = book.rows(alerts)
+    assert (alert["suppressed"], book.rows(outbox)) == ("no route takes it", [])
+    book.step(verdict(entity="b"), group="one")
+    assert {row["payload"]["detail"]["entity"] for row in book.rows(outbox)} == {"b"}
+
+
+def test_a_rare_window_is_over_after_ten_quiet_minutes(book: Book) -> None:
+    rare = verdict(family=RARE, rarity=Rarity(0.1, 1.0))
+    book.step(rare)
+    book.step(newest=rare.end + QUIET - MINUTE)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+    book.step(newest=rare.end + QUIET)
+    assert [row["state"] for row in book.rows(alerts)] == ["resolved"]
+
+
+def test_what_rules_say_ends_when_no_rung_holds(book: Book) -> None:
+    book.step(verdict())
+    book.step(newest=NOON + 2 * MINUTE, holds=True)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+    book.step(newest=NOON + 3 * MINUTE)
+    assert [row["state"] for row in book.rows(alerts)] == ["resolved"]
+
+
+def test_a_correlation_ends_by_the_time_that_any_window_tells(book: Book) -> None:
+    book.step(verdict(view=CORRELATION, entity="account 7"))
+    book.step(newest=NOON + 2 * MINUTE, holds=True)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+    book.step(newest=NOON + 3 * MINUTE)
+    assert [row["state"] for row in book.rows(alerts)] == ["resolved"]
+
+
+def test_an_entity_without_windows_says_nothing(book: Book) -> None:
+    book.step(verdict(entity="silent"))
+    book.step(newest=NOON + 30 * MINUTE)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+
+
+def test_every_step_tells_the_pages_what_it_touched_and_no_more(book: Book) -> None:
+    book.step(verdict())
+    assert sorted(row["kind"] for row in book.rows(changes)) == ["alert", "incident"]
+    book.step(newest=NOON + 2 * MINUTE, holds=True)
+    assert len(book.rows(changes)) == 2
+
+
+def test_a_person_may_end_what_still_fires(book: Book) -> None:
+    book.step(verdict())
+    with book.engine.begin() as connection:
+        ledger = Ledger(connection, DEFAULT_ROUTES, (), None, lambda one: "g", now=NOON)
+        (alert,) = ledger._alerts.values()
+        ledger.resolve(alert, Event.RESOLVE, at=NOON, who="ann")
+        ledger.write()
+    assert [row["resolved_at"] for row in book.rows(alerts)] == [NOON]
