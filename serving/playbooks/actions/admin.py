@@ -43,14 +43,14 @@ class AdminAction:
     wanted : callable
         From the parameters: resources, state, words. Raises ParameterError.
     guard : callable
-        From what the resource is now: why it must not be done, or nothing.
+        From what the resource is now and the wanted state: why it must not be done, or nothing.
     """
 
     name: str
     about: str
     effect: Effect
     wanted: Callable[[Mapping[str, Any]], Wanted]
-    guard: Callable[[Mapping[str, Any]], str] = lambda state: ""
+    guard: Callable[[Mapping[str, Any], Mapping[str, Any]], str] = lambda now, wanted: ""
 
     def plan(self, context: Context, parameters: Mapping[str, Any]) -> str:
         """What it would do, in one sentence."""
@@ -60,7 +60,7 @@ class AdminAction:
         """Resources and state; refused where one is not known or must be left alone."""
         resources, state, words = self.wanted(parameters)
         for resource in resources:
-            if why := self.guard(_ask(context, "GET", resource)):
+            if why := self.guard(_ask(context, "GET", resource), state):
                 raise ParameterError(f"{resource}: {why}")
         return {"resources": resources, "state": state, "words": words}
 

@@ -74,9 +74,21 @@ class Chain:
             raise ActionError(str(error)) from error
 
     def ask(self, contract: str, function: str, *arguments: str, at: str = "latest") -> int:
-        """What a function that changes nothing returns as a number; true is 1."""
+        """What a function that changes nothing returns as a number; true is 1.
+
+        Raises
+        ------
+        ParameterError
+            There is no contract with that function now.
+        ActionError
+            There was none at ``at``, or no node answers.
+        """
         call = {"to": contract, "data": encoded(function, *arguments)}
-        return self.request("eth_call", call, at, parse=_word)
+        answer = self.request("eth_call", call, at, parse=_word)
+        if answer is None:
+            error = ParameterError if at == "latest" else ActionError
+            raise error(f"{contract} has no {function} at block {at}; expected a contract with it")
+        return answer
 
     def balance(self, address: str, at: str = "latest") -> int:
         """Wei that an account holds."""
@@ -86,6 +98,16 @@ class Chain:
     def newest(self) -> int:
         """Number of the newest block."""
         return self.request("eth_blockNumber", parse=_quantity)
+
+    @property
+    def finalized(self) -> int:
+        """Number of the newest block that no reorganisation can take back."""
+        return self.request("eth_getBlockByNumber", "finalized", False, parse=_number)
+
+    def block_of(self, intent: Mapping[str, Any]) -> int | None:
+        """The block that holds one of an intent's transactions; None while none does."""
+        found = (self._receipt(name) for name in intent["hashes"])
+        return next((int(one["blockNumber"], 16) for one in found if one is not None), None)
 
     def intent(
         self,
@@ -224,8 +246,18 @@ def _quantity(answer: Any) -> int:
     return decode.number({"answer": answer}, "answer")
 
 
-def _word(answer: Any) -> int:
-    return int(decode.text({"answer": answer}, "answer", 32), 16)
+def _number(answer: Any) -> int:
+    if answer is None:  # there is no such block yet
+        return -1
+    if not isinstance(answer, dict):
+        raise MalformedError(f"block = {str(answer)[:80]!r}; expected an object")
+    return decode.number(answer, "number")
+
+
+def _word(answer: Any) -> int | None:
+    # Nothing is what an account without code answers: no fault of the node.
+    told = decode.text({"answer": answer}, "answer")
+    return int(told[:66], 16) if len(told) >= 66 else None
 
 
 def _receipt(answer: Any) -> dict[str, Any] | None:

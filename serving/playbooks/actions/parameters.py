@@ -54,9 +54,13 @@ def choice(
 
 
 def listed(parameters: Mapping[str, Any], name: str, default: Sequence[str] = ()) -> list[str]:
-    """A list of texts; one text alone is a list of one."""
+    """A list of texts, or one text with commas between them.
+
+    >>> listed({"account": "ann, bob"}, "account")
+    ['ann', 'bob']
+    """
     value = parameters.get(name) or list(default)
-    given = [value] if isinstance(value, str) else value
+    given = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(given, list) or not given or not all(isinstance(v, str) and v for v in given):
         raise _fault(name, value, "a list of texts")
     return given

@@ -23,7 +23,7 @@ def _drained(aside: bool) -> Callable[[Mapping[str, Any]], Wanted]:
     return wanted
 
 
-def _no_orders(state: Mapping[str, Any]) -> str:
+def _no_orders(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     # A queue that does not say what it holds may hold orders.
     kind = str(state.get("kind", "")).lower()
     return "" if kind and "order" not in kind else f"holds {kind or 'nobody knows what'}: no orders"

@@ -25,6 +25,13 @@ def _rolled_back(parameters: Mapping[str, Any]) -> Wanted:
     return [named("services", service)], {"version": version}, words
 
 
+def _only_less(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    let_in = state.get("percent")
+    if isinstance(let_in, int) and wanted["percent"] <= let_in:
+        return ""
+    return f"{let_in} % are let in; shedding to {wanted['percent']} % would let more in"
+
+
 def _load(parameters: Mapping[str, Any]) -> Wanted:
     percent = whole(parameters, "percent", least=1, most=100)
     return ["gates/load"], {"percent": percent}, f"let {percent} % of the load in"
@@ -38,6 +45,13 @@ def _deploys(frozen: bool) -> Callable[[Mapping[str, Any]], Wanted]:
 ACTIONS = [
     AdminAction("service.scale", "runs more or fewer copies of a service", "contain", _scaled),
     AdminAction("service.roll_back", "puts an earlier version back", "contain", _rolled_back),
+    AdminAction("service.shed", "lets less of the load in", "contain", _load, _only_less),
+    AdminAction(
+        "service.let_all_in",
+        "lets all of the load in",
+        "restore",
+        lambda parameters: (["gates/load"], {"percent": 100}, "let all of the load in"),
+    ),
     AdminAction("service.ramp", "lets a share of the load in", "restore", _load),
     AdminAction("deploys.freeze", "lets nobody deploy", "contain", _deploys(True)),
     AdminAction("deploys.unfreeze", "lets people deploy again", "restore", _deploys(False)),

@@ -1,0 +1,98 @@
+"""Policy: every effect in every kind of step, with and without evidence, people and force."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+import sqlalchemy as sa
+
+from serving.playbooks.action import Effect
+from serving.playbooks.actions.catalogue import ACTIONS
+from serving.playbooks.definition import Limits, Playbook, Step
+from serving.playbooks.policy import PEOPLE, needed, permitted, why_not_alone
+from serving.playbooks.runner import Runner
+from serving.playbooks.start import Mode, start
+from serving.store.tables import run_steps
+from tests.serving.playbooks.running import ALERT, NOON, Switch
+
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
+ASKED = ("restore", "move_funds", "delete")
+KINDS = ("automatic", "approval")
+
+
+def book(kind: str, people: int = 1) -> Playbook:
+    step = {"id": "it", "title": "It", "kind": kind, "action": "it", "with": {"what": "x"},
+            "people": people}  # fmt: skip
+    phase = {"title": "Now", "at": "T+0", "steps": [step]}
+    return Playbook.model_validate(
+        {"playbook": "matrix", "title": "M", "about": "m", "severity": "high", "phases": [phase]}
+    )
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_no_path_has_an_effect_without_the_people_it_needs(
+    engine: sa.Engine, effect: Effect
+) -> None:
+    modes: tuple[Mode, ...] = get_args(Mode)
+    forced: dict[str, Any] = {"who": "ann", "at": "", "forced": "now"}
+    crowds: list[list[dict[str, Any]]] = [
+        [], [{"who": "ann", "at": ""}], [{"who": "ann", "at": ""}] * 2, [forced],
+        [{"who": "ann", "at": ""}, {"who": "bob", "at": ""}],
+    ]  # fmt: skip
+    states = ("waiting", "approved")
+    paths = product(KINDS, (True, False), modes, states, crowds)
+    for number, (kind, exact, mode, state, approvals) in enumerate(paths):
+        action = Switch("it", effect=effect)
+        runner = Runner(engine, {"it": action}, who="one")
+        alert = {**ALERT, "evidence": {"exact": exact}}
+        with engine.begin() as connection:
+            run = start(connection, book(kind), {"id": f"{number}"}, alert, mode=mode, now=NOON)
+            mine = run_steps.update().where(run_steps.c.run == run)
+            connection.execute(mine.values(state=state, approvals=approvals))
+        runner.tick(now=NOON)
+        acted = "x" in action.world
+        people = len({one["who"] for one in approvals}) if state == "approved" else 0
+        path = (effect, kind, exact, mode, state, approvals)
+        if mode in ("dry_run", "shadow"):
+            assert not acted, path
+        if effect in ASKED and acted:
+            assert people >= PEOPLE[effect], path
+        if kind == "approval" and acted:
+            assert people >= 1, path
+        if effect == "contain" and acted and not exact:
+            assert people >= 1, path
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_every_action_that_lets_go_needs_people(name: str) -> None:
+    action = ACTIONS[name]
+    step = Step.model_validate({"id": "a", "title": "A", "kind": "automatic", "action": name})
+    words = ("unpause", "open", "unfreeze", "resume", "restore", "ramp", "redrive", "un")
+    if name.partition(".")[2].startswith(words):
+        assert action.effect in ASKED or name in ("ticket.open",)
+    assert (needed(step, action.effect) > 0) == (action.effect in ASKED)
+
+
+def test_one_person_twice_is_one_person() -> None:
+    step = Step.model_validate({"id": "a", "title": "A", "kind": "approval", "action": "x"})
+    assert not permitted(step, "move_funds", [{"who": "ann"}, {"who": "ann"}])
+    assert permitted(step, "move_funds", [{"who": "ann"}, {"who": "bob"}])
+    assert permitted(step, "contain", [{"who": "ann", "forced": "now"}])
+    assert not permitted(step, "restore", [{"forced": "now", "who": "ann"}][:0])
+    assert not permitted(step, "move_funds", [{"who": "ann", "forced": "now"}])
+
+
+def test_what_touches_many_asks_first(engine: sa.Engine) -> None:
+    step = Step.model_validate({"id": "a", "title": "A", "kind": "automatic", "action": "x"})
+    given: dict[str, Any] = {"playbook": "p", "run": "r", "exact": True, "now": NOON}
+    with engine.connect() as connection:
+        few, many = (
+            why_not_alone(
+                connection, step, "contain", limits=Limits(blast_radius=5), touches=n, **given
+            )
+            for n in (5, 6)
+        )
+    assert not few
+    assert "touch 6 at once" in many
