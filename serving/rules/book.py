@@ -162,10 +162,12 @@ class RuleBook:
     def _forget(self, metric: Ladder | Objective, newest: datetime) -> None:
         """Forget entities of which nothing was heard for too long."""
         for rung in metric.rungs:
-            holds = self._holds[rung.id]
-            for entity, hold in list(holds.items()):
+            holds, left = self._holds[rung.id], []
+            for entity, hold in holds.items():
                 if hold.at is not None and newest - hold.at <= _patience(metric):
                     break
+                left.append(entity)
+            for entity in left:
                 del holds[entity]
                 self.touched.add((rung.id, entity))
             if isinstance(rung, BurnRate):

@@ -2,8 +2,9 @@
 
 The raw material are breaches past their hold-down whose value breaks the limit now; silent ladders
 exist to be it. A window is a span of time, so its breach happened somewhere within it: windows
-that overlap could have come in either order, and are taken in the one that is asked for. What
-comes late is put where its time belongs, so the answer does not depend on the order of views.
+that overlap could have come in either order, and are taken in the one that is asked for; the time
+between two is the least that it could have been. What comes late is put where its time belongs, so
+the answer does not depend on the order of views.
 """
 
 from __future__ import annotations
@@ -121,11 +122,14 @@ class Correlator:
 
     def _forget(self, correlation: Correlation, groups: dict[str, Group], at: datetime) -> None:
         patience = correlation.within + LONGEST_HOLD
-        for named, group in list(groups.items()):
+        left: list[str] = []
+        for named, group in groups.items():
             newest = group.newest()
             fresh = newest is not None and at - newest <= patience
-            if fresh and len(groups) <= MOST_GROUPS:
+            if fresh and len(groups) - len(left) <= MOST_GROUPS:
                 break
+            left.append(named)
+        for named in left:
             del groups[named]
             self._touched.add((correlation.id, named))
 

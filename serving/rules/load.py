@@ -152,9 +152,7 @@ def _check_correlation(file: Path, correlation: Correlation, labels: dict[str, s
     _check_group(file, correlation.id, correlation.labels, shared)
     for happening in (h for case in (*correlation.hit, *correlation.miss) for h in case):
         if happening.rule not in labels:
-            raise RuleError(
-                f"{where}: a case has no rule {happening.rule!r}; expected one there is"
-            )
+            raise RuleError(f"{where}: a case names {happening.rule!r}; expected a rule there is")
 
 
 def _where(given: Any, path: tuple[int | str, ...]) -> str:

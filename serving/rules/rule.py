@@ -43,7 +43,7 @@ GROUPS = ("entity", "actor", "everywhere")
 
 # A rung is left when the value is back at 95 % of the limit, for three windows.
 CLEAR_SHARE = 0.95
-Grade = Annotated[Severity, BeforeValidator(Severity.of)]
+Grade = Annotated[Severity, BeforeValidator(lambda word: Severity.of(str(word)))]
 Cases = Annotated[list[list[dict[str, float | None]]], Field(min_length=1)]
 """Lists of consecutive windows; ``times: 60`` in a window stands for sixty of them."""
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=100)]
