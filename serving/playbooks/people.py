@@ -168,7 +168,7 @@ def take_back(
         "owner": definition.owner,
     }
     playbook["phases"][0]["steps"].append(added)
-    steps = list(Playbook.model_validate(playbook).steps)
+    steps = [one for _, one in Playbook.model_validate(playbook).steps]
     again = {"state": "running", "ended_at": None} if found["state"] in ("done", "aborted") else {}
     values = {"definition": playbook, **again}
     connection.execute(runs.update().where(runs.c.id == run).values(values))

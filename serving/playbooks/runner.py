@@ -29,7 +29,7 @@ from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.late import finish, remind
 from serving.playbooks.policy import needed, permitted, why_not_alone
 from serving.playbooks.start import fill
-from serving.playbooks.waiting import show, tell_owner, turn
+from serving.playbooks.waiting import outline, show, tell_owner, turn
 from serving.store.audit import record
 from serving.store.tables import run_steps, runs
 
@@ -75,7 +75,6 @@ class Runner:
     def tick(self, *, now: datetime) -> int:
         """Do all that is due; how many steps changed."""
         changed = 0
-        # Each round may make further steps ready; a playbook is finite, and so are the rounds.
         for _ in range(ROUNDS):
             claimed = self._claim(now)
             if not claimed:
@@ -106,16 +105,19 @@ class Runner:
             .with_for_update(of=run_steps, skip_locked=True)
         )
         claimed: list[tuple[Row, Row]] = []
+        known: dict[str, tuple[Row, Playbook, dict[str, Row]]] = {}
         with self._engine.begin() as connection:
             for found in connection.execute(due).mappings().all():
                 row = dict(found)
-                wanted = sa.select(runs).where(runs.c.id == row["run"])
-                run = dict(connection.execute(wanted).mappings().one())
+                if (name := row["run"]) not in known:
+                    known[name] = outline(connection, name)
+                run, playbook, rows = known[name]
                 values: Row = {"leased_until": now + LEASE, "leased_by": self._who}
                 if row["state"] == "waiting":
-                    if (its := turn(connection, run, row["step"])) is None:
+                    its = turn(playbook, run["started_at"], rows, row["step"])
+                    if its is None:
                         continue
-                    # Times of the clock stay as they are; what had to wait is due from then on.
+                    # Times of the clock stay; what had to wait is due from then on.
                     values["due_at"] = max(row["due_at"], its.since)
                     if its.never:
                         values |= {"state": "skipped", "why": its.never, "ended_at": now}
@@ -167,7 +169,6 @@ class Runner:
         except ParameterError as error:
             self._end(run, row, step, "failed", Outcome(str(error)), now)
         except StaleIntentError as error:
-            # Another intent is another attempt at the one effect: people approved that, once.
             state = "approved" if row["approvals"] else "waiting"
             self._again(run, row, step, str(error), now, state=state, intent={})
         except ActionError as error:

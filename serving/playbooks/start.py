@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from features.catalogue import VIEWS
 from pipeline.database import upsert
 from serving.playbooks.definition import Playbook
 from serving.playbooks.rows import FRESH
@@ -46,8 +47,11 @@ def start(
     if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).first():
         return run
     mode = "shadow" if playbook.shadow and mode == "live" else mode
+    view = VIEWS.get(alert.get("view", ""))
+    columns = view.entity if view else ()
     known = {
         **(alert["evidence"].get("window") or {}),
+        **dict(zip(columns, str(alert["entity"]).split("|"), strict=False)),
         **alert["labels"],
         "entity": alert["entity"],
         "incident": incident["id"],

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from serving.notify.notice import Notice, enqueue
 from serving.playbooks.definition import Playbook, Step
-from serving.store.tables import changes, run_steps
+from serving.store.tables import changes, run_steps, runs
 
-__all__ = ["END", "Turn", "show", "tell_owner", "turn"]
+__all__ = ["END", "Turn", "outline", "show", "tell_owner", "turn"]
 
 END = ("done", "failed", "skipped")
 """States in which nothing more happens to a step, unless a person has it tried again."""
@@ -38,17 +38,23 @@ class Turn:
     never: str = ""
 
 
-def turn(connection: sa.Connection, run: Mapping[str, Any], step: str) -> Turn | None:
+def turn(
+    playbook: Playbook, began: datetime, rows: Mapping[str, Mapping[str, Any]], step: str
+) -> Turn | None:
     """Whether all that a step waits for is over; None while something is not.
 
     It waits for what it names, and in recovery for all phases before. A step that failed or was
     skipped holds nobody up: that is what people decided, or are told. A gate that failed does; and
     the step that a gate names otherwise waits for that gate to fail.
+
+    Parameters
+    ----------
+    began : datetime
+        When the run did.
+    rows : mapping of str to mapping
+        ``state`` and ``ended_at`` of each step of the run.
     """
-    playbook = Playbook.model_validate(run["definition"])
     phase, wanted = next((phase, one) for phase, one in playbook.steps if one.id == step)
-    asked = sa.select(run_steps).where(run_steps.c.run == run["id"])
-    rows = {row["step"]: row for row in connection.execute(asked).mappings()}
     blockers = set(wanted.after)
     if phase.recovery:
         for earlier in playbook.phases:
@@ -61,7 +67,7 @@ def turn(connection: sa.Connection, run: Mapping[str, Any], step: str) -> Turn |
         state = rows[name]["state"]
         if state not in END or (state == "failed" and name in shut):
             return None
-    since = max([run["started_at"], *(rows[name]["ended_at"] for name in blockers)])
+    since = max([began, *(rows[name]["ended_at"] for name in blockers)])
     if not gates:
         return Turn(since)
     if failed := [rows[name]["ended_at"] for name in gates if rows[name]["state"] == "failed"]:
@@ -69,6 +75,17 @@ def turn(connection: sa.Connection, run: Mapping[str, Any], step: str) -> Turn |
     if all(rows[name]["state"] in END for name in gates):
         return Turn(since, f"not needed: {', '.join(gates)} did not fail")
     return None
+
+
+def outline(
+    connection: sa.Connection, run: str
+) -> tuple[dict[str, Any], Playbook, dict[str, dict[str, Any]]]:
+    """A run, its playbook as it was when it began, and state and end of each of its steps."""
+    its = dict(connection.execute(sa.select(runs).where(runs.c.id == run)).mappings().one())
+    wanted = sa.select(run_steps.c.step, run_steps.c.state, run_steps.c.ended_at)
+    found = connection.execute(wanted.where(run_steps.c.run == run)).mappings()
+    rows = {row["step"]: dict(row) for row in found}
+    return its, Playbook.model_validate(its["definition"]), rows
 
 
 def tell_owner(

@@ -104,6 +104,6 @@ def test_time_to_act_begins_with_the_approval(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         approve(connection, drive.run, "pause", BOB, now=drive.now)
     drive.tick()
-    assert drive.states()["pause"] == "approved"
+    assert drive.states()["pause"] == "acting"
     drive.tick(timedelta(seconds=30))
     assert drive.states()["pause"] == "done"

@@ -24,8 +24,9 @@ def test_harm_goes_on_until_the_account_is_held_to_less(tmp_path: Path) -> None:
     lost = scene.lost()
     assert scene.onset is not None
     assert lost > 0
-    put = {"json": {"per_minute": 30}, "headers": {"Idempotency-Key": "k"}}
-    scene.services["platform"].put("admin/keys/somebody", **put)
+    headers = {"Idempotency-Key": "k"}
+    platform = scene.services["platform"]
+    platform.put("admin/keys/somebody", json={"per_minute": 30}, headers=headers)
     scene.live()
     assert scene.contained()
     assert scene.lost() == lost

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from serving.playbooks.definition import Playbook
 from serving.playbooks.overrule import retry
 from serving.playbooks.people import approve, sign_off
-from serving.playbooks.waiting import END, Turn, states, turn
+from serving.playbooks.waiting import END, Turn, outline, turn
 from serving.store.tables import outbox
 from tests.serving.playbooks.running import ANN, BOB, NOON, Drive, playbook
 
@@ -121,7 +121,7 @@ def test_recovery_is_due_from_when_all_before_is_over(engine: sa.Engine) -> None
 def test_nothing_is_a_turn_while_something_is_not_over(engine: sa.Engine) -> None:
     drive = Drive(engine, playbook())
     with drive.engine.connect() as connection:
-        rows = states(connection, drive.run)
-    assert turn(playbook(), NOON, rows, "resume") is None
-    assert turn(playbook(), NOON, rows, "pause") == Turn(NOON)
+        _, book, rows = outline(connection, drive.run)
+    assert turn(book, NOON, rows, "resume") is None
+    assert turn(book, NOON, rows, "pause") == Turn(NOON)
     assert set(END) == {"done", "failed", "skipped"}

@@ -1,0 +1,90 @@
+"""Commands on playbooks: drilled, exported, shown as a checklist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serving.cli.app import HOME, Home, Json, Seed, answer, app, now
+
+__all__ = ["drill", "export", "playbooks"]
+
+Name = Annotated[str, typer.Argument(help="Name of a playbook, such as contract_compromise.")]
+
+playbooks = typer.Typer(help="Playbooks as data.", no_args_is_help=True)
+export = typer.Typer(help="What other tools read.", no_args_is_help=True)
+app.add_typer(playbooks, name="playbooks")
+app.add_typer(export, name="export")
+
+
+def _named(name: str) -> Any:
+    from serving.playbooks.definition import PlaybookError, load_library
+
+    library = load_library()
+    if name not in library:
+        raise PlaybookError(f"no playbook {name!r}; expected one of {', '.join(sorted(library))}")
+    return library[name]
+
+
+@app.command()
+def drill(
+    playbook: Name,
+    human: Annotated[bool, typer.Option("--human", help="Ask on this terminal.")] = False,
+    home: Home = HOME,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Play a playbook on a made-up incident, and grade it; exit 1 if it did not pass."""
+    from tempfile import TemporaryDirectory
+
+    from pipeline.database import open_engine
+    from serving.playbooks.drill import asked, remember, scripted
+    from serving.playbooks.drill import drill as play
+    from serving.store.migrate import migrate
+
+    chosen = _named(playbook)
+    with TemporaryDirectory(prefix="tocsin-drill-") as folder:
+        crew = asked(typer.confirm, typer.prompt) if human else scripted
+        grade = play(chosen, Path(folder), seed=seed, crew=crew)
+    home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(f"sqlite:///{home / 'tocsin.db'}")
+    migrate(engine)
+    with engine.begin() as connection:
+        remember(connection, grade, now=now())
+    engine.dispose()
+    answer(grade, as_json, _grade_text)
+    raise typer.Exit(0 if grade["passed"] else 1)
+
+
+def _grade_text(grade: dict[str, Any]) -> str:
+    rows = [f"{one['state']:>10}  {one['step']}: {one['outcome']}" for one in grade["steps"]]
+    cost = f"lost {grade['lost']:.6g} {grade['unit']}, without it {grade['lost_without']:.6g}"
+    head = f"contained after {grade['contained_after']} s; {cost}"
+    return "\n".join((head, f"late: {grade['late']}, failed: {grade['failed']}", *rows))
+
+
+@export.command()
+def cacao(playbook: Name) -> None:
+    """A playbook as a CACAO 2.0 document."""
+    from serving.playbooks.cacao import exported
+
+    answer(exported(_named(playbook), now=now()), True, str)
+
+
+@playbooks.command()
+def schema() -> None:
+    """JSON Schema of a playbook's file."""
+    from serving.playbooks.definition import schema as of_file
+
+    answer(of_file(), True, str)
+
+
+@playbooks.command()
+def checklist(playbook: Name) -> None:
+    """A playbook as a checklist in Markdown."""
+    from serving.playbooks.actions.catalogue import ACTIONS
+    from serving.playbooks.checklist import checklist as of
+
+    answer(of(_named(playbook), ACTIONS), False, str)
