@@ -1,0 +1,110 @@
+// One alert: why, which arms, actual against expected, how rare, who was told, what to do first.
+
+import { bars, line } from "../chart.js";
+import { api, badge, calmly, card, clock, empty, h, number, query, rare, share, short, table, when, words } from "../core.js";
+import { actions, incidentLink, note } from "../parts.js";
+
+export async function show(body, page) {
+  const path = `/v1/alerts/${encodeURIComponent(page.id)}`;
+  let alert, incident, series;
+  const load = async () => {
+    alert = await api(path);
+    [incident, series] = await Promise.all([
+      alert.incident ? api(`/v1/incidents/${encodeURIComponent(alert.incident)}`) : null,
+      chart(alert),
+    ]);
+    paint();
+  };
+  const refresh = async () => {
+    alert = await api(path);
+    if (alert.incident) incident = await api(`/v1/incidents/${encodeURIComponent(alert.incident)}`);
+    paint();
+  };
+  const paint = () => body.replaceChildren(...parts(page, alert, incident, series, refresh));
+  await load();
+  const calm = calmly(() => refresh().catch(() => {}));
+  page.live((told) => { if (told.kind === "all" || told.subject === page.id || (told.kind === "incident" && told.subject === alert.incident)) calm(); });
+}
+
+/** The features that made it, from three hours before to an hour after; none where there is no lake. */
+function chart(alert) {
+  const features = [...new Set([...alert.breaches.map((one) => one.feature), ...alert.reasons.map((one) => one.feature)])]
+    .filter((one) => one !== "change").slice(0, 4);
+  if (!features.length || !/^[a-z0-9_]+\.[a-z0-9_]+$/.test(alert.view)) return null;
+  const start = Date.parse(alert.start), until = Math.min(Math.max(Date.parse(alert.last_seen) + 3600000, start + 3600000), Date.now());
+  const range = { since: new Date(start - 3 * 3600000).toISOString(), until: new Date(until).toISOString() };
+  return api(`/v1/views/${alert.view}/windows?${query({ entity: alert.entity, feature: features, points: 300, ...range })}`).catch(() => null);
+}
+
+function parts(page, alert, incident, series, done) {
+  const open = alert.state !== "resolved";
+  const limits = Object.fromEntries(alert.breaches.map((one) => [one.feature, one.limit]));
+  return [
+    page.title(alert.title, badge(alert.severity), " · ", h(`span.${alert.state}`, { data: { state: alert.state } }, alert.state), " · since ", when(alert.opened_at), " · ", incidentLink(alert.incident)),
+    h("section.card.stack", { "aria-label": "What and what first" },
+      h("p.why", null, alert.why),
+      h("div.step1", null, h("h2", null, "First step"), h("p", null, alert.first_step)),
+      alert.evidence.counterfactual && h("p.note", null, alert.evidence.counterfactual),
+      h("div.actions", { data: { state: alert.state } }, actions(() => [alert.id], done, { states: [alert.state] }),
+        h("button", { type: "button", onclick: () => note(alert.id, done) }, "Note"),
+        h("a.button", { href: `/silences?${query({ entity: alert.entity })}` }, "Silence"),
+        h("a.button", { href: `/explorer?${query({ view: alert.view, entity: alert.entity })}` }, "Explore"))),
+    h("dl.facts.card", null, facts(alert).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
+    series && h("div.grid", null, Object.entries(series.features).map(([name, one]) => line(words(name),
+      { at: series.at, ...one, rare: series.at.map((at) => inside(at, alert, series.seconds)) }, { limit: limits[name] ?? null, height: 190 }))),
+    h("div.split", null,
+      h("div.stack", null, breaches(alert), reasons(alert)),
+      h("div.stack", null, armsCard(alert), told(alert, incident), timeline(alert))),
+  ].filter(Boolean);
+}
+
+const inside = (at, alert, seconds) => at + seconds * 1000 > Date.parse(alert.start) && at < Date.parse(alert.last_seen) && alert.windows > 0;
+
+const facts = (alert) => [
+  ["Entity", alert.entity],
+  ["How rare", alert.per_day === null ? "a limit was crossed" : rare(alert.per_day)],
+  ["Risk of the entity", `${Math.round(alert.risk)} of 100`],
+  ["Windows so far", alert.windows],
+  ["View", alert.view],
+  ["Model", alert.model_version || "none took part"],
+  ["Judged", alert.verdict ? `${alert.verdict.replace("_", " ")}, ${alert.verdict_by}` : "not yet"],
+];
+
+function breaches(alert) {
+  if (!alert.breaches.length) return null;
+  const rows = alert.breaches.map((one) => h("tr", null,
+    h("td.entity", null, one.rule, one.requirement && h("span.note", null, ` ${one.requirement}`)),
+    h("td", null, words(one.feature)), h("td", null, `${number(one.value)} ${one.unit}`),
+    h("td", null, `${one.operator} ${number(one.limit)} ${one.unit}`), h("td", null, when(one.since))));
+  return card("Limits that were crossed", null, table("Limits", ["Rule", "Feature", "Actual", "Limit", "Since"], rows));
+}
+
+function reasons(alert) {
+  if (!alert.reasons.length) return card("What the learned arms saw", null, empty("Nothing: this alert is of rules alone."));
+  const rows = alert.reasons.map((one) => h("tr", null,
+    h("td", null, words(one.feature)), h("td", null, `${number(one.actual)} ${one.unit}`),
+    h("td", null, one.low === null || one.low === undefined ? number(one.expected) : `${number(one.expected)} (${number(one.low)} to ${number(one.high)})`),
+    h("td", null, one.side), h("td.n", null, share(one.share))));
+  return card("Actual against expected", "the largest share first",
+    bars(alert.reasons.slice(0, 6).map((one) => ({ name: words(one.feature), value: one.share, text: share(one.share), title: one.words }))),
+    table("Features", ["Feature", "Actual", "Expected", "Side", "Share"], rows));
+}
+
+const armsCard = (alert) => card("Which arms", "their share of the evidence", Object.keys(alert.arms).length
+  ? bars(Object.entries(alert.arms).sort((a, b) => b[1] - a[1]).map(([name, part]) =>
+    ({ name: name.replace(/^rule:/, "rule ").replace(/_/g, " "), value: part, text: name.startsWith("rule:") ? "fired" : share(part) })))
+  : empty("None is named."));
+
+function told(alert, incident) {
+  const why = alert.suppressed ? h("p", null, "Nobody was told of this one: ", short(alert.suppressed))
+    : alert.notified_at ? h("p", null, "People were told at ", when(alert.notified_at), ".") : h("p", null, "Nobody was told yet.");
+  const messages = incident?.messages ?? [];
+  return card("Who was told, or why not", null, why, messages.length ? table("Messages", ["Channel", "What", "State", "When"], messages.map((one) =>
+    h("tr", null, h("td", null, one.channel), h("td", null, one.action),
+      h("td", null, h(`span.${one.state === "sent" ? "ok" : one.state === "dead" ? "bad" : "muted"}`, { title: one.error || null }, one.state)), h("td", null, when(one.sent_at ?? one.due_at))))) : null);
+}
+
+const timeline = (alert) => card("Timeline", null, alert.notes.length ? h("ol.log", null, [...alert.notes].reverse().map((one) =>
+  h("li", null, when(one.at), h("div", null, h("strong", null, one.who), ` ${one.what} `,
+    h("span.note", null, one.detail.text ?? (one.detail.why && short(one.detail.why)) ?? one.detail.verdict ?? (one.detail.until ? `until ${clock(one.detail.until, false)}` : "")))))) : empty("Nothing yet."));
+
