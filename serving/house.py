@@ -23,6 +23,7 @@ from pipeline.sources.spool import Spool
 from serving.alerts.engine import AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.muting import Inhibition
+from serving.alerts.witness import Witness
 from serving.api.judging import Judge
 from serving.api.metrics import Meters
 from serving.api.scorers import Scorers
@@ -141,6 +142,7 @@ class House:
             inhibitions=self.inhibitions,
             start=self.start,
             model_version=self.scorers.version,
+            witness=Witness(self.config.home / "evidence"),
         )
 
     def ledger(

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from anyio import to_thread
+from fastapi.concurrency import run_in_threadpool
 
 from pipeline.database import reading
 from serving.alerts.lifecycle import State
@@ -58,11 +58,11 @@ class Live:
 
     async def snapshot(self) -> dict[str, Any]:
         """How things stand, and the number of the newest change in it."""
-        return await to_thread.run_sync(self._snapshot)
+        return await run_in_threadpool(self._snapshot)
 
     async def missed(self, since: int) -> list[dict[str, Any]] | None:
         """Every change after a number; None where they are too many or no longer known."""
-        return await to_thread.run_sync(self._missed, since)
+        return await run_in_threadpool(self._missed, since)
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[Callable[[], Any]]:
@@ -81,7 +81,7 @@ class Live:
         async with self._beginning:
             if self._task is None or self._task.done():
                 self._seen.clear()
-                await to_thread.run_sync(self._fresh)
+                await run_in_threadpool(self._fresh)
                 self._seen.append(0)
                 self._task = asyncio.create_task(self._follow())
             self._pages.add(queue)
@@ -104,7 +104,7 @@ class Live:
                 return
             # While the database is away for a moment nothing is lost: it is asked again.
             with contextlib.suppress(sa.exc.SQLAlchemyError):
-                for change in await to_thread.run_sync(self._fresh):
+                for change in await run_in_threadpool(self._fresh):
                     for queue in list(self._pages):
                         self._hand(queue, change)
 

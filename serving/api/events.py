@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import orjson
 import polars as pl
-from anyio import to_thread
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from features.catalogue import STREAMS, VIEWS
@@ -91,10 +91,10 @@ async def push(
         raise ProblemError(409, "Cannot be done", said, field="stream")
     body = await request.body()
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    answer, accepted = await to_thread.run_sync(_judge, STREAMS[stream], kind, body, house, now)
+    answer, accepted = await run_in_threadpool(_judge, STREAMS[stream], kind, body, house, now)
     if len(accepted):
         try:
-            await to_thread.run_sync(spool.append, accepted)
+            await run_in_threadpool(spool.append, accepted)
         except SpoolFullError as error:
             said, wait = f"the spool of {stream} is full", {"Retry-After": "30"}
             raise ProblemError(503, "Try later", said, headers=wait) from error

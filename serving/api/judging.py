@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
-from anyio import to_thread
+from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 
 from features.stream import TIME
@@ -63,7 +63,7 @@ class Judge:
     async def __call__(self, served: Served, given: Given, *, explain: bool) -> Judged:
         """What is said of windows."""
         if explain or len(given.entity) > AT_ONCE:
-            return await to_thread.run_sync(judge, served, given, explain)
+            return await run_in_threadpool(judge, served, given, explain)
         loop = asyncio.get_running_loop()
         mine: asyncio.Future[Judged] = loop.create_future()
         waiting = self._waiting[id(served)]

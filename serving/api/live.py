@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import orjson
-from anyio import to_thread
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi.concurrency import run_in_threadpool
 
 from serving.api.problems import ProblemError
 from serving.auth import COOKIE
@@ -90,13 +90,13 @@ async def _may(socket: WebSocket) -> bool:
     scheme, _, given = socket.headers.get("authorization", "").partition(" ")
     try:
         if scheme.lower() == "bearer":
-            principal = await to_thread.run_sync(gatekeeper.key, given)
+            principal = await run_in_threadpool(gatekeeper.key, given)
         else:
             origin = urlsplit(socket.headers.get("origin", "")).netloc
             if origin != socket.headers.get("host"):
                 return False
             token = socket.cookies.get(COOKIE, "")
-            principal = await to_thread.run_sync(gatekeeper.session, token, "GET", "")
+            principal = await run_in_threadpool(gatekeeper.session, token, "GET", "")
         if principal is None:
             return False
         gatekeeper.count(principal)
@@ -110,4 +110,6 @@ def _change(row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
-    await socket.send_text(orjson.dumps(message, option=orjson.OPT_UTC_Z).decode())
+    # Keys of rows are strings of a kind of their own where a column is named by a reserved word.
+    plain = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+    await socket.send_text(orjson.dumps(message, option=plain).decode())

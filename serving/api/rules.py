@@ -84,6 +84,9 @@ def list_rules(house: House, store: Store, who: Viewer) -> dict[str, Any]:
     for key, state in kept:
         rung, entity = named_by(key, state)
         since = state.get("since")
+        if not since and not state["bits"]:
+            # What an objective has counted of a service that keeps it.
+            continue
         standing[rung].append(
             {"entity": entity, "state": "breached" if since else "pending", "since": since}
         )

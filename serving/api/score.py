@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import orjson
 import polars as pl
-from anyio import to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -129,12 +129,12 @@ async def score(
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if kind == ARROW:
         served = _served(house, view, model)
-        frame = await to_thread.run_sync(read_arrow, body)
+        frame = await run_in_threadpool(read_arrow, body)
         _count(len(frame), house)
-        given = await to_thread.run_sync(of_frame, served.view, frame, now)
+        given = await run_in_threadpool(of_frame, served.view, frame, now)
         judged = await house.judge(served, given, explain=False)
         house.meters.windows.inc(len(given.entity))
-        return await to_thread.run_sync(_arrow, served, given, judged)
+        return await run_in_threadpool(_arrow, served, given, judged)
     if kind != "application/json":
         expected = f"application/json or {ARROW}"
         raise wrong("content-type", kind, expected, status=415)
@@ -258,7 +258,9 @@ def _json(served: Served, given: Given, judged: Judged) -> Response:
 
 
 def _arrow(served: Served, given: Given, judged: Judged) -> Response:
-    limits = served.limits(given)
+    limits: list[list[str]] = [[] for _ in given.entity]
+    for row, _, rung, _ in served.crossed(given):
+        limits[row].append(rung.id)
     start = pl.Series("start", given.start).cast(TIME)
     frame = pl.DataFrame({"entity": given.entity, "start": start}).with_columns(
         (pl.col("start") + served.view.every).alias("end"),
@@ -266,8 +268,8 @@ def _arrow(served: Served, given: Given, judged: Judged) -> Response:
         pl.Series("p", judged.p),
         pl.Series("per_day", judged.per_day, nan_to_null=True),
         pl.lit(judged.warm).alias("warm"),
-        pl.Series("reasons", judged.reasons, dtype=pl.List(pl.String)),
-        pl.Series("limits", [[one.rule for one in row] for row in limits], pl.List(pl.String)),
+        _texts("reasons", judged.reasons),
+        _texts("limits", limits),
     )
     stream = io.BytesIO()
     frame.write_ipc_stream(stream)
@@ -275,3 +277,10 @@ def _arrow(served: Served, given: Given, judged: Judged) -> Response:
     shown = {"model": served.model, "state": served.state}
     headers = {f"x-tocsin-{k}": re.sub(r"[^\x20-\x7e]", "?", v) for k, v in shown.items()}
     return Response(stream.getvalue(), media_type=ARROW, headers=headers)
+
+
+def _texts(name: str, rows: list[list[str]]) -> pl.Series:
+    """Lists of texts, few of them different, as a column."""
+    known: dict[tuple[str, ...], int] = {(): 0}
+    which = [known.setdefault(tuple(row), len(known)) for row in rows]
+    return pl.Series(name, [list(row) for row in known], dtype=pl.List(pl.String)).gather(which)

@@ -20,7 +20,7 @@ from pipeline.config import Config
 from pipeline.live import models_of
 from pipeline.scorer import Scorer
 from serving.api.matrices import EPOCH, MICROSECOND, Given
-from serving.rules.rule import COMPARE, Ladder, Pack
+from serving.rules.rule import COMPARE, Ladder, Pack, Rung
 
 __all__ = ["Limit", "Scorers", "Served"]
 
@@ -67,6 +67,14 @@ class Served:
     def limits(self, given: Given) -> list[list[Limit]]:
         """For each window the highest rung of each ladder that it crosses."""
         found: list[list[Limit]] = [[] for _ in given.entity]
+        for row, ladder, rung, value in self.crossed(given):
+            words = dict(zip(self.view.names, given.values[row].tolist(), strict=True))
+            limit = _limit(self.view, ladder, rung, given.entity[row], value, words)
+            found[row].append(limit)
+        return found
+
+    def crossed(self, given: Given) -> Iterator[tuple[int, Ladder, Rung, float]]:
+        """The same without words: row, ladder, rung and value."""
         names, values = self.view.names, given.values
         for ladder in self.ladders:
             column = values[:, names.index(ladder.feature)]
@@ -77,11 +85,10 @@ class Served:
             for also in ladder.also:
                 crossed &= COMPARE[also.operator](values[:, names.index(also.feature)], also.limit)
             for row in np.flatnonzero(crossed).tolist():
-                entity, value = given.entity[row], float(column[row])
-                if _concerns(ladder, entity, int(given.start[row])):
-                    words = dict(zip(names, values[row].tolist(), strict=True))
-                    found[row].append(_limit(self.view, ladder, entity, value, words))
-        return found
+                value = float(column[row])
+                if _concerns(ladder, given.entity[row], int(given.start[row])):
+                    rung = [rung for rung in ladder.rungs if ladder.breaks(rung, value)][-1]
+                    yield row, ladder, rung, value
 
 
 def _concerns(ladder: Ladder, entity: str, start: int) -> bool:
@@ -96,9 +103,13 @@ def _concerns(ladder: Ladder, entity: str, start: int) -> bool:
 
 
 def _limit(
-    view: FeatureView, ladder: Ladder, entity: str, value: float, known: dict[str, float]
+    view: FeatureView,
+    ladder: Ladder,
+    rung: Rung,
+    entity: str,
+    value: float,
+    known: dict[str, float],
 ) -> Limit:
-    rung = [rung for rung in ladder.rungs if ladder.breaks(rung, value)][-1]
     parts = dict(zip(view.entity, entity.rsplit("|", len(view.entity) - 1), strict=False))
     words: dict[str, Any] = {**known, **parts, "entity": entity, "value": value}
     said = rung.summary or ladder.summary

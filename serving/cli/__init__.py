@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.cli import data, judging, learning, people, running
+from serving.cli import answers, data, judging, learning, people, playbooks, running
 from serving.cli.app import app
 
-__all__ = ["app", "data", "judging", "learning", "people", "running"]
+__all__ = ["answers", "app", "data", "judging", "learning", "people", "playbooks", "running"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -19,18 +20,32 @@ YAML = Path("tocsin.yaml")
 
 
 @app.command()
-def demo(seed: Seed = 0, home: Home = HOME / "demo", as_json: Json = False) -> None:
-    """Run the main job on five made-up days of an exchange and on this machine."""
-    from pipeline.demo import demonstrate
+def demo(
+    seed: Seed = 0,
+    home: Home = HOME / "demo",
+    speed: Annotated[float, typer.Option(min=0.1, max=1e4, help="Times real life.")] = 60.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the pages.")] = 8787,
+    once: Annotated[
+        bool, typer.Option("--once", help="Play all of it as fast as it goes, and end.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Watch a made-up platform, live: attacks and their harmless twins play, the pages are served.
 
-    with progress() as tell:
-        shown = demonstrate(home, seed=seed, clock=now, progress=tell)
-    from pipeline.show import demonstration_json, demonstration_text
+    Where nobody watches, as in a pipe, it plays once and says what was found and what was missed.
+    """
+    from serving.demo_run import live
+    from serving.demo_run import once as play_once
+    from serving.demo_text import table
 
-    if as_json:
-        answer(demonstration_json(shown), True, str)
-    else:
-        demonstration_text(shown)
+    if once or as_json or not sys.stdout.isatty():
+        with progress() as tell:
+            played = play_once(home, seed=seed, progress=tell)
+        answer(played, as_json, table)
+        return
+    say = partial(print, flush=True)
+    code = live(home, seed=seed, speed=speed, port=port, say=say, progress=progress)
+    raise typer.Exit(code)
 
 
 @app.command()

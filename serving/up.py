@@ -1,0 +1,184 @@
+"""Runs the house: the stream loop, what is told and done, the API; a signal stops all of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import Any
+
+from features.catalogue import STREAMS
+from pipeline.config import Config, read_config
+from pipeline.live import run
+from serving.house import House
+from serving.settings import DEFAULT
+
+__all__ = ["configured", "listen", "signalled", "up"]
+
+ALERTS_S, OTHERS_S = 5.0, 1.0
+
+
+def configured(path: Path, *, report: Callable[[str], None] = print) -> Config:
+    """The configuration in a file; where there is none, a first one is written.
+
+    It watches this machine and takes pushes of every stream.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be used.
+    """
+    if not path.exists():
+        pushes = "".join(f"  - {{kind: push, name: push.{s}, stream: {s}}}\n" for s in STREAMS)
+        path.write_text(DEFAULT + pushes, encoding="utf-8")
+        report(f"wrote {path}: this machine is watched, and every stream takes pushes")
+    return read_config(path)
+
+
+def up(
+    config: Config,
+    *,
+    clock: Callable[[], datetime],
+    stream: bool = True,
+    serve: bool = True,
+    report: Callable[[str], None] = print,
+) -> int:
+    """Run until SIGTERM or SIGINT; what was begun is finished.
+
+    Parameters
+    ----------
+    stream, serve : bool
+        Which half: sources, scores, alerts, messages and playbooks; the API and the pages.
+
+    Returns
+    -------
+    int
+        1 where something that should have gone on has stopped by itself.
+
+    Raises
+    ------
+    ConfigError, RuleError, PlaybookError, StoreError
+        The configuration cannot be used.
+    """
+    house = House.open(config, clock=clock)
+    stop, failed = Event(), Event()
+    try:
+        with signalled(stop):
+            if key := house.first_key():
+                report(f"the first admin key, shown once: {key}")
+            if stream:
+                house.threads += _stream(house, stop, failed)
+            for thread in house.threads:
+                thread.start()
+            if serve:
+                listen(house, stop, report)
+            else:
+                report("the stream runs")
+                stop.wait()
+            stop.set()
+            for thread in house.threads:
+                thread.join()
+    finally:
+        house.close()
+    return int(failed.is_set())
+
+
+def _stream(house: House, stop: Event, failed: Event) -> list[Thread]:
+    clock, engine = house.clock, house.alerts()
+
+    def loop() -> None:
+        run(house.config, clock=clock, sink=engine, stop=stop, report=_say)
+
+    def alerts() -> None:
+        with house.engine.begin() as connection:
+            engine.tick(connection, now=clock())
+
+    def once(act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except Exception as error:
+            _say(f"stopped: {type(error).__name__}: {error}")
+            failed.set()
+        finally:
+            stop.set()
+
+    def every(seconds: float, act: Callable[[], Any]) -> None:
+        # A database that is away for a moment is asked again: what is due stays due.
+        while not stop.wait(seconds):
+            try:
+                act()
+            except Exception as error:
+                _say(f"{threading.current_thread().name}: {type(error).__name__}: {error}")
+
+    return [
+        Thread(target=once, args=(loop,), name="stream"),
+        Thread(target=every, args=(ALERTS_S, alerts), name="alerts"),
+        Thread(
+            target=every, args=(OTHERS_S, lambda: house.outbox.tick(now=clock())), name="outbox"
+        ),
+        Thread(
+            target=every, args=(OTHERS_S, lambda: house.runner.tick(now=clock())), name="playbooks"
+        ),
+    ]
+
+
+def listen(house: House, stop: Event, report: Callable[[str], None]) -> None:
+    """Answer requests until told to stop; those that are being answered are finished."""
+    import uvicorn
+
+    from serving.api.app import make_app
+
+    settings, tls = house.settings, house.settings.tls
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                port = self.servers[0].sockets[0].getsockname()[1]
+                scheme = "https" if tls else "http"
+                report(f"listening on {scheme}://{settings.host}:{port}")
+
+        async def on_tick(self, counter: int) -> bool:
+            return bool(await super().on_tick(counter) or stop.is_set())
+
+    server = Server(
+        uvicorn.Config(
+            make_app(house),
+            host=settings.host,
+            port=settings.port,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            ws="websockets-sansio",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    server.run()
+
+
+@contextmanager
+def signalled(stop: Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set an event; uvicorn, which listens too, hands them on."""
+
+    def told(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {each: signal.signal(each, told) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
