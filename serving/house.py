@@ -15,12 +15,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from features.catalogue import VIEWS
 from pipeline.config import Config
 from pipeline.database import open_engine
 from pipeline.lake import Lake
 from pipeline.source_kinds import Push
 from pipeline.sources.spool import Spool
-from serving.alerts.engine import AlertEngine
+from pipeline.thresholds import alert_thresholds
+from serving.alerts.engine import ALERTS_PER_DAY, AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.muting import Inhibition
 from serving.alerts.witness import Witness
@@ -133,11 +135,16 @@ class House:
         )
 
     def alerts(self) -> AlertEngine:
-        """An alert engine, for the one stream loop that feeds it."""
+        """An alert engine, for the one stream loop that feeds it.
+
+        How rare a window must be follows from the alert budgets and from what the last fortnight
+        of each view would have raised.
+        """
+        budgets = dict.fromkeys(VIEWS, ALERTS_PER_DAY) | self.settings.budgets
         return AlertEngine(
             RuleBook(self.packs),
             Correlator(self.packs),
-            thresholds=self.settings.budgets,
+            thresholds=alert_thresholds(self.lake, budgets, until=self.clock()),
             routes=self.settings.routes,
             inhibitions=self.inhibitions,
             start=self.start,

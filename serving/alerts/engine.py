@@ -26,11 +26,12 @@ from serving.rules.breach import Breach
 from serving.store.tables import memory
 from serving.verdict import Rarity, RiskNow, Verdict, judge
 
-__all__ = ["AlertEngine", "Correlations"]
+__all__ = ["ALERTS_PER_DAY", "AlertEngine", "Correlations"]
 
 # What a breach adds to an entity's risk, by severity.
 POINTS = {"info": 5.0, "low": 15.0, "medium": 35.0, "high": 65.0, "critical": 95.0}
 ALERTS_PER_DAY = 1.0
+"""The budget of a view for which none was set."""
 
 
 class Correlations(Protocol):

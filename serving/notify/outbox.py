@@ -216,6 +216,8 @@ class Outbox:
             return "over by then"
         if not row["payload"]["unless_acknowledged"]:
             return ""
+        if self._told_anew(connection, row):
+            return "told anew since"
         waiting = [alert for alert in waiting if alert["state"] == State.FIRING]
         if not waiting:
             return "acknowledged by then"
@@ -227,6 +229,22 @@ class Outbox:
             for alert in waiting
         ]
         return reasons[0] if all(reasons) else ""
+
+    @staticmethod
+    def _told_anew(connection: sa.Connection, row: Row) -> bool:
+        """Whether a newer message of the same channel says that it got worse, or the same again.
+
+        Somebody may have answered this one, and must not be woken by it when it got worse.
+        """
+        newer = sa.select(outbox.c.id).where(
+            outbox.c.incident == row["incident"],
+            outbox.c.channel == row["channel"],
+            outbox.c.action == "trigger",
+            outbox.c.created_at > row["created_at"],
+            outbox.c.state.in_(("pending", "sent")),
+            outbox.c.dedup_key.not_like("%:instead:%"),
+        )
+        return connection.execute(newer.limit(1)).first() is not None
 
     def _send(self, row: Row) -> Delivery:
         channel = self.channels.get(row["channel"])

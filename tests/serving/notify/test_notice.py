@@ -1,0 +1,35 @@
+"""A notice: read back as it was written; the same key is kept once."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+
+from serving.notify.notice import Notice, enqueue
+from serving.store.tables import outbox
+from tests.serving.notify.telling import NOON, notice
+
+
+def test_a_notice_is_read_back_as_it_was_written() -> None:
+    given = notice(unless_acknowledged=True)
+    assert Notice.of(json.loads(json.dumps(given.payload()))) == given
+
+
+def test_a_key_that_is_there_stays_as_it_is(store: sa.Engine) -> None:
+    with store.begin() as connection:
+        enqueue(connection, [notice(), notice(title="later in the same step")], now=NOON)
+    with store.begin() as connection:
+        enqueue(connection, [notice(title="another step"), notice(dedup_key="new")], now=NOON)
+    with store.connect() as connection:
+        found = connection.execute(sa.select(outbox)).mappings().all()
+    titles = {row["dedup_key"]: row["payload"]["title"] for row in found}
+    assert titles == {notice().dedup_key: "later in the same step", "new": "Memory: db-1"}
+
+
+def test_a_step_that_fails_tells_nobody(store: sa.Engine) -> None:
+    with store.connect() as connection:
+        enqueue(connection, [notice()], now=NOON)
+        connection.rollback()
+    with store.connect() as connection:
+        assert connection.execute(sa.select(outbox)).first() is None
