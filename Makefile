@@ -13,7 +13,7 @@ READY := .venv/ready
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## the whole house on this machine: events, windows, models, the rarest moments
+demo: $(READY) ## a made-up platform under attack, live, with pages; in a pipe once, with a table
 	@$(BIN)/tocsin demo $(ARGS)
 
 test: $(READY) ## unit tests, property tests and doctests

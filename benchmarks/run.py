@@ -29,6 +29,8 @@ FLOORS = {
     "half_space.25x8": 30.0,
     "half_space.25x15": 100.0,
     "score.pipeline": 50.0,
+    "stream.json": 20.0,
+    "stream.trades": 20.0,
     "windows.trades": 2.5,
     "windows.trades.polars": 1.0,
 }

@@ -220,27 +220,25 @@ def test_doctor_ends_with_one_when_something_is_broken(run: Run, tmp_path: Path)
     assert "broken" in {row["state"] for row in json.loads(out)}
 
 
-def test_demo_passes_on_home_and_seed_and_shows_what_was_found(
+def test_demo_without_a_terminal_plays_once_and_passes_on_home_and_seed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.demo import Demonstration
-
     asked: list[Any] = []
+    played = {"from": "2026-03-02T09:00", "until": "2026-03-02T10:00", "played": []}
+    rest = {"not_played": {}, "others": {"alerts": 3, "pages": 0}, "before": {"alerts": 0}}
 
-    def demonstrate(home: Path, *, seed: int, clock: Any, progress: Any) -> Demonstration:
-        asked.append((home, seed, clock().tzinfo))
+    def once(home: Path, *, seed: int, progress: Any) -> dict[str, Any]:
+        asked.append((home, seed))
         progress("working", 0.5)
-        found = pl.DataFrame({"entity": ["A"], "start": [START], "end": [START], "per_day": [0.1]})
-        found = found.with_columns(reasons=pl.lit(["why"]), truth=pl.lit("pump"))
-        return Demonstration(1, 2, found, found.select("entity", "start", "end", kind="truth"), {})
+        return played | rest
 
-    monkeypatch.setattr("pipeline.demo.demonstrate", demonstrate)
+    monkeypatch.setattr("serving.demo_run.once", once)
     told = done(run("demo", "--home", tmp_path, "--seed", "7", "--json"))
-    assert told["found"][0]["truth"] == "pump"
+    assert told["others"]["alerts"] == 3
     code, out, _ = run("demo", "--home", tmp_path, "--seed", "7")
     assert code == 0
-    assert "once in 10 days" in out
-    assert asked == [(tmp_path, 7, UTC)] * 2
+    assert "0 of 0 attacks were found" in out
+    assert asked == [(tmp_path, 7)] * 2
 
 
 @pytest.mark.parametrize(

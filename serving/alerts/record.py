@@ -8,6 +8,7 @@ from typing import Any
 
 from serving.alerts.lifecycle import State
 from serving.rules.breach import Breach
+from serving.rules.rule import COMPARE
 from serving.severity import Severity
 from serving.verdict import Verdict
 
@@ -76,6 +77,7 @@ def tell(alert: Row, verdict: Verdict, seen: Row, now: datetime) -> bool:
         or fires
         or (
             verdict.severity == before
+            and _breaks(verdict)
             and rarest is not None
             and (alert["per_day"] is None or rarest < alert["per_day"])
         )
@@ -147,6 +149,12 @@ def alert_labels(alert: Row) -> Row:
 def firing(alert: Row) -> bool:
     """Whether an alert is open and past its hold-down."""
     return alert["state"] in (State.FIRING, State.ACKNOWLEDGED)
+
+
+def _breaks(verdict: Verdict) -> bool:
+    """Whether the window itself breaks a limit: in the wake of one, words would contradict it."""
+    told = verdict.breaches
+    return not told or any(COMPARE[one.operator](one.value, one.limit) for one in told)
 
 
 def _breach(breach: Breach) -> Row:

@@ -9,13 +9,14 @@ import threading
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from serving.demo_run import live
 
-SHORT = {"quiet": timedelta(minutes=1), "numbers": {4}}
+SHORT: dict[str, Any] = {"quiet": timedelta(minutes=1), "numbers": {4}}
 
 
 def test_it_serves_tells_and_ends_on_a_signal(tmp_path: Path) -> None:

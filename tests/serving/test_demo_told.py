@@ -93,9 +93,12 @@ def test_a_page_that_was_muted_is_none(store: sa.Engine, cast: Cast) -> None:
 
 
 def test_only_news_is_told_and_steps_go_to_their_incident(cast: Cast) -> None:
-    definition = {"phases": [{"steps": [{"id": "s", "title": "Look"}]}]}
-    step = {"incident": "of A", "step": "s", "state": "done", "playbook": "p"}
-    steps = [step | {"definition": definition}, step | {"definition": definition, "incident": "x"}]
+    definition: Row = {"phases": [{"steps": [{"id": "s", "title": "Look"}]}]}
+    step: Row = {"incident": "of A", "step": "s", "state": "done", "playbook": "p"}
+    steps: list[Row] = [
+        step | {"definition": definition},
+        step | {"definition": definition, "incident": "x"},
+    ]
     told = told_of([alert("A", 1), alert("A", 2), alert("C", 3)], {"A2", "C3"}, steps, cast)
     assert [one.alert and one.alert["id"] for one in told] == ["A2", "C3", None]
     assert [[s["title"] for s in one.steps] for one in told] == [["Look"], [], ["Look"]]

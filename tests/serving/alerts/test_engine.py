@@ -152,3 +152,11 @@ def test_a_transaction_that_fails_leaves_nothing_behind_in_memory_either(
         store_again.minute({"a": value})
     for table in (alerts, incidents, outbox):
         assert store_again.rows(table) == bench.rows(table)
+
+
+def test_the_wake_of_a_breach_does_not_change_its_words(bench: Bench) -> None:
+    for value, rate in ((80, 0.9), (80, 0.9), (40, 0.01)):
+        bench.minute({"a": value}, rare={"a": rate})
+    (alert,) = [row for row in bench.rows(alerts) if row["family"] == "host.memory"]
+    assert "uses 80 %" in alert["why"]
+    assert alert["per_day"] == 0.01
