@@ -23,7 +23,10 @@ from models.detector import (
 )
 from models.kernels.change import WIDTH, follow, look
 
-__all__ = ["Change"]
+__all__ = ["CERTAIN", "Change"]
+
+CERTAIN = 1.0
+"""At this score a change of level is certain."""
 
 # A level may wander so far from its mean and no change is counted, in steps.
 DELTA = 0.5

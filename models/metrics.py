@@ -86,18 +86,14 @@ def event_recall(
     position = 0
     while len(found) < len(allowed) and position < len(order):
         threshold = score[order[position]]
-        # Of equal scores all alert or none. Many merge into few alerts, so what counts is the most
-        # there were on the way: a score that is the same for all finds nothing.
-        most = 0
         while position < len(order) and score[order[position]] == threshold:
             row = int(order[position])
             numbers = seen_by.get(row, [])
             alerts.add(int(entity[row]), float(end[row]), bool(numbers))
             for number in numbers:
                 first_seen[number] = min(first_seen[number], end[row])
-            most = max(most, alerts.false)
             position += 1
-        while len(found) < len(allowed) and most > allowed[len(found)]:
+        while len(found) < len(allowed) and alerts.false > allowed[len(found)]:
             found.append(current)
         seen = np.isfinite(first_seen)
         delays = [first_seen[i] - events[i][1] for i in np.flatnonzero(seen)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from features.baseline import Deviations
 from features.view import FeatureView
+from models.change import CERTAIN
 from models.combine import cauchy_combination
 from models.explain import (
     contributions,
@@ -137,6 +138,14 @@ class Evidence:
         """As given to the combination."""
         return np.array([arm.weight for arm in self.arms])
 
+    @cached_property
+    def certain(self) -> NDArray[np.bool_]:
+        """Rows of which an arm that speaks beside the others is certain, shape (n,)."""
+        raws = [arm.raw for arm in self.arms if not arm.weight]
+        return np.logical_or.reduce(
+            [raw >= CERTAIN for raw in raws] or [np.zeros(len(self.p), bool)]
+        )
+
     def reasons(self, wanted: NDArray[np.bool_]) -> pl.Series:
         """The features that made the score of each wanted row, the strongest first.
 
@@ -155,7 +164,8 @@ class Evidence:
         shifted = self._shifted(rows)
         for row, shares, changed in zip(rows.tolist(), self.shares(rows), shifted, strict=True):
             told = self._strongest(row, shares, changed)
-            texts.append([self._words(row, column, changed) for column in told])
+            beside = [text for column, text in changed.items() if column not in told]
+            texts.append(beside[:MOST] + [self._words(row, column, changed) for column in told])
         which = np.zeros(len(wanted), np.int64)
         which[rows] = np.arange(1, len(texts))
         return pl.Series("reasons", texts, dtype=pl.List(pl.String)).gather(which)
@@ -207,11 +217,11 @@ class Evidence:
         return explained
 
     def _shifted(self, rows: NDArray[np.intp]) -> list[dict[int, str]]:
-        """The features of each row whose level has changed, in words, if that is why it is rare."""
+        """The features of each row whose level has changed, in words, where it is worth telling."""
         told: list[dict[int, str]] = [{} for _ in rows]
         evidence = evidence_shares(self.p[rows], self.weights)
         for arm, given in zip(self.arms, evidence.T, strict=True):
-            led = np.flatnonzero(given > 0.5)
+            led = np.flatnonzero(given > 0.5 if arm.weight else arm.raw[rows] >= CERTAIN)
             if (
                 not len(led)
                 or (found := level_shifts(arm.detector, arm.of(self.seen[rows[led]]))) is None

@@ -135,7 +135,7 @@ class Scorer:
             pl.Series("p", p),
             pl.Series("per_day", p * daily),
             pl.lit(warm).alias("warm"),
-            evidence.reasons(warm & (p * daily < EXPLAINED_PER_DAY)),
+            evidence.reasons(warm & ((p * daily < EXPLAINED_PER_DAY) | evidence.certain)),
             *(pl.Series(f"p_{arm.name}", p_by_arm[:, i]) for i, arm in enumerate(self.arms)),
             *(pl.Series(f"raw_{a.name}", a.raw).fill_nan(None) for a in self.arms if not a.weight),
         )

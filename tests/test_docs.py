@@ -32,6 +32,8 @@ def code(text: str) -> list[str]:
 def public_names(root: Path) -> Iterator[tuple[str, str]]:
     """Module and name of everything in an `__all__`."""
     for file in sorted(file for floor in FLOORS for file in (root / floor).rglob("*.py")):
+        if "migrations" in file.parts:
+            continue
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
             if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
@@ -42,7 +44,13 @@ def public_names(root: Path) -> Iterator[tuple[str, str]]:
 
 def commands(root: Path) -> set[str]:
     """Names of the commands of the front door: `@app.command()`, `group.add_typer(app, name=)`."""
-    tree = ast.parse((root / "tocsin.py").read_text(encoding="utf-8"))
+    found = set()
+    for file in [root / "tocsin.py", *sorted((root / "serving" / "cli").glob("*.py"))]:
+        found |= _commands(ast.parse(file.read_text(encoding="utf-8")))
+    return found
+
+
+def _commands(tree: ast.Module) -> set[str]:
     groups: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_typer"):
@@ -63,7 +71,7 @@ def commands(root: Path) -> set[str]:
 
 def targets(root: Path) -> set[str]:
     """Names of the targets of the Makefile."""
-    return set(re.findall(r"(?m)^([a-z]+):", (root / "Makefile").read_text(encoding="utf-8")))
+    return set(re.findall(r"(?m)^([a-z-]+):", (root / "Makefile").read_text(encoding="utf-8")))
 
 
 def unnamed(root: Path) -> Iterator[str]:

@@ -8,15 +8,13 @@ from datetime import datetime
 import polars as pl
 
 from features.view import FeatureView
+from models.change import CERTAIN
 from pipeline.reasons import Explanation
 from serving.rules.breach import Breach
 from serving.severity import Severity
 from serving.verdict import Rarity
 
-__all__ = ["CERTAIN", "Key", "changes", "rarities"]
-
-CERTAIN = 1.0
-"""At this score of the change arm a change of level is certain (`models.change`)."""
+__all__ = ["Key", "changes", "rarities"]
 
 Key = tuple[str, str, datetime]
 """View, entity and end of a window."""
@@ -69,7 +67,7 @@ def changes(view: FeatureView, scores: pl.DataFrame) -> list[Breach]:
             value=row["raw_change"],
             severity=Severity.MEDIUM,
             family="change",
-            summary=f"the usual level of {row['entity']} has been moving for days",
+            summary=f"the usual level has been moving for days: {'; '.join(row['reasons'][:2])}",
             runbook="Compare its last weeks: a slow rise may be growth, poisoning or a leak.",
             exact=False,
             labels={"title": "Level changes"},

@@ -187,10 +187,3 @@ def test_a_score_that_has_no_order_is_refused() -> None:
 def test_what_is_found_is_json() -> None:
     found: Any = [asdict(r) for r in judged([(0, 100.0, 1.0)], [(0, 5000.0)], [0.0, 1.0])]
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-
-
-def test_a_score_that_is_the_same_for_all_finds_nothing() -> None:
-    entity = np.repeat(np.arange(4), 500)
-    end = np.tile(np.arange(500) * 5.0, 4)
-    (found,) = event_recall(entity, end, np.zeros(2_000), [(2, 1_000.0)], [1.0])
-    assert found.recall == 0.0

@@ -47,7 +47,7 @@ def evidence(view: FeatureView, changes: list[dict[str, float]], arms: list[Arm]
     nothing = np.zeros(len(changes), np.int64)
     told = Seen(deviations, nothing, nothing)
     seen = np.hstack([given.build(told) for given in inputs(view).values()])
-    p = np.column_stack([arm.score(seen).to_numpy() for arm in arms])
+    p = np.column_stack([arm.score(seen) for arm in arms])
     for arm in arms:
         del arm.raw
     return Evidence(view, arms, deviations, seen, p, DAILY)

@@ -71,7 +71,7 @@ def test_a_row_of_scores_for_each_window_in_its_order(
 ) -> None:
     names = ("isolation_forest", "half_space_trees", "bands", "change", "surge")
     arms = {f"p_{name}": pl.Float64() for name in names}
-    assert dict(scores.schema) == SCORES | arms
+    assert dict(scores.schema) == SCORES | arms | {"raw_change": pl.Float64()}
     key = ["entity", "start", "end"]
     assert_frame_equal(scores.select(key), windows.select(key))
 

@@ -74,7 +74,8 @@ def test_what_stays_is_no_change(crept: pl.DataFrame) -> None:
 
 
 def test_the_change_is_told_with_both_levels_and_its_beginning(crept: pl.DataFrame) -> None:
-    told = crept.filter(pl.col("entity") == "A")["reasons"][-1].to_list()
+    certain = crept.filter(pl.col("entity") == "A", pl.col("raw_change") >= 1)
+    told = certain["reasons"][0].to_list()
     assert any(text.startswith("buy orders rose from ") for text in told)
     since = datetime.fromisoformat(told[0].split(" since ")[1].removesuffix(" UTC") + "+00:00")
     assert FIRST + timedelta(days=QUIET) < since < FIRST + timedelta(days=QUIET + 7)
