@@ -141,10 +141,11 @@ class Evidence:
     @cached_property
     def certain(self) -> NDArray[np.bool_]:
         """Rows of which an arm that speaks beside the others is certain, shape (n,)."""
-        raws = [arm.raw for arm in self.arms if not arm.weight]
-        return np.logical_or.reduce(
-            [raw >= CERTAIN for raw in raws] or [np.zeros(len(self.p), bool)]
-        )
+        certain = np.zeros(len(self.p), bool)
+        for arm in self.arms:
+            if not arm.weight:
+                certain |= arm.raw >= CERTAIN
+        return certain
 
     def reasons(self, wanted: NDArray[np.bool_]) -> pl.Series:
         """The features that made the score of each wanted row, the strongest first.
