@@ -8,11 +8,11 @@ from typing import Literal
 
 import orjson
 import polars as pl
-import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from features.stream import Stream
 from pipeline.border import as_texts
+from pipeline.sources.arrow import ArrowError, frame_of_stream
 from pipeline.sources.lines import Parsed, parse_json
 from pipeline.sources.source import Batch, Position, SourceError, unreadable
 
@@ -189,11 +189,9 @@ def _from_arrow(stream: Stream, values: list[bytes | None]) -> Parsed:
         if not value:
             continue
         try:
-            frame = pl.from_arrow(pa.ipc.open_stream(value).read_all())
-            assert isinstance(frame, pl.DataFrame)
-            frames.append(frame)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            bad.append(f"{str(error).splitlines()[0]}: {value[:200]!r}")
+            frames.append(frame_of_stream(value))
+        except ArrowError as error:
+            bad.append(f"{error}: {value[:200]!r}")
     refused = unreadable("not an Arrow IPC stream", bad) if bad else None
     empty = sum(not value for value in values)
     return _joined(stream, frames), _and_empty(refused, empty)

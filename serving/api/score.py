@@ -18,6 +18,7 @@ from pydantic.json_schema import SkipJsonSchema
 from features.catalogue import VIEWS
 from features.stream import TIME
 from features.view import FeatureView
+from pipeline.sources.arrow import ArrowError, frame_of_stream
 from serving.api.judging import Judged
 from serving.api.matrices import EPOCH, MICROSECOND, Given, of_columns, of_frame, of_rows, wrong
 from serving.api.scorers import Limit, Served
@@ -158,8 +159,8 @@ def read_arrow(body: bytes) -> pl.DataFrame:
         422 where it cannot be read.
     """
     try:
-        return pl.read_ipc_stream(io.BytesIO(body))
-    except (*POLARS, OSError, ValueError) as error:
+        return frame_of_stream(body)
+    except ArrowError as error:
         raise wrong("body", f"{len(body):,} bytes", "an Arrow IPC stream") from error
 
 
