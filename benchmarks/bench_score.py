@@ -30,7 +30,7 @@ __all__ = ["made_up", "run"]
 
 ENTITIES = 4
 HISTORY = 8_000
-COUNT, PEER_COUNT = 20_000, 40
+COUNT, PEER_COUNT, COMPARED = 20_000, 40, 2_000
 SEED = 0
 
 
@@ -45,7 +45,8 @@ def run(quick: bool = False) -> list[Result]:
     scorer = Scorer(VIEW, seed=SEED)
     scorer.step(made_up(0, HISTORY))
     peer = RowByRow(scorer)
-    scorer.step(next(batches))
+    # Few, so that the forest is not fitted anew: the peer has the one before.
+    scorer.step(made_up(HISTORY, COMPARED))
     seen = scorer.guard.rows[-PEER_COUNT:, : scorer.width]
     raw = scorer.guard.rows[-PEER_COUNT:, scorer.width :]
     theirs = [peer.raw(row, 0)[: raw.shape[1]] for row in seen.tolist()]
@@ -80,7 +81,7 @@ def made_up(first: int, rows: int, entities: int = ENTITIES) -> pl.DataFrame:
 
 def _batches(rows: int) -> Iterator[pl.DataFrame]:
     for number in count():
-        yield made_up(HISTORY + number * rows, rows)
+        yield made_up(HISTORY + COMPARED + number * rows, rows)
 
 
 class RowByRow:
@@ -154,7 +155,7 @@ class RowByRow:
         *levels, entity, _ = self.of("change", row)
         for f, level in enumerate(levels):
             self.values[int(entity), f] = self.values.get((int(entity), f), 0) + 1
-            if self.values[int(entity), f] > self.daily:
+            if self.values[int(entity), f] > self.arms["change"].input.about["settle"]:
                 self.test(int(entity), f).update(level)
 
     daily = 1_440
