@@ -142,6 +142,7 @@ def make_app(house: Any) -> FastAPI:
         body=limits.body_mb * 2**20,
         seconds=limits.seconds,
         hsts=house.settings.tls is not None,
+        clock=house.clock,
     )
     _openapi(app)
     return app

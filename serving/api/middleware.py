@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from datetime import datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,13 +45,23 @@ class Around:
         Time of an answer at most.
     hsts : bool
         Whether browsers are told to come back by TLS only.
+    clock : callable
+        Gives the time of the house, which need not be that of who asks; every answer tells it.
     """
 
     def __init__(
-        self, app: ASGIApp, *, meters: Meters, body: int, seconds: float, hsts: bool
+        self,
+        app: ASGIApp,
+        *,
+        meters: Meters,
+        body: int,
+        seconds: float,
+        hsts: bool,
+        clock: Callable[[], datetime],
     ) -> None:
         self._app, self._meters = app, meters
         self._body, self._seconds = body, seconds
+        self._clock = clock
         self._raw = list(_RAW)
         if hsts:
             self._raw.append((b"strict-transport-security", b"max-age=31536000"))
@@ -67,7 +79,9 @@ class Around:
                 status = message["status"]
                 given = message.setdefault("headers", [])
                 there = {name.lower() for name, _ in given}
-                message["headers"] = [*given, *(h for h in self._raw if h[0] not in there)]
+                now = (b"x-tocsin-now", self._clock().isoformat().encode())
+                ours = (h for h in self._raw if h[0] not in there)
+                message["headers"] = [*given, *ours, now]
             await send(message)
 
         try:

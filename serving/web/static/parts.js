@@ -1,7 +1,7 @@
 // Alerts as rows, and what people do to them; the same on the dashboards and in the list.
 
 import { arms } from "./chart.js";
-import { ask, attempt, badge, button, h, link, may, post, rare, session, short, when } from "./core.js";
+import { ask, attempt, badge, button, h, link, may, houseNow, post, rare, session, short, when } from "./core.js";
 
 const HOUR = 3600000;
 
@@ -14,7 +14,7 @@ export function act(ids, what, more = {}) {
 const WORDS = { acknowledge: "Acknowledged", unacknowledge: "Given back", resolve: "Resolved", snooze: "Snoozed for an hour",
   note: "Note kept", real: "Judged real", noise: "Judged noise", wrong_team: "Judged as another team's" };
 
-export const snooze = (ids) => act(ids, "snooze", { until: new Date(Date.now() + HOUR).toISOString() });
+export const snooze = (ids) => act(ids, "snooze", { until: new Date(houseNow() + HOUR).toISOString() });
 
 /** The buttons for one or several alerts; `ids` is asked when one is pressed. */
 export function actions(ids, done, { states = ["firing"], judge = true } = {}) {
@@ -36,7 +36,7 @@ export function actions(ids, done, { states = ["firing"], judge = true } = {}) {
 /** What an alert says in a row. */
 export function told(alert) {
   const muted = alert.suppressed && h("span.note", null, `not told: ${short(alert.suppressed)}`);
-  const snoozed = alert.snoozed_until && Date.parse(alert.snoozed_until) > Date.now() && h("span.note", null, "snoozed until ", when(alert.snoozed_until));
+  const snoozed = alert.snoozed_until && Date.parse(alert.snoozed_until) > houseNow() && h("span.note", null, "snoozed until ", when(alert.snoozed_until));
   return [
     h("a.alert-title", { href: `/alerts/${encodeURIComponent(alert.id)}` }, alert.title),
     h("span", null, alert.why),

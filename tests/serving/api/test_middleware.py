@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from serving.api.middleware import HEADERS, Around
 from tests.serving.api.calling import Caller
 
 GET = {"type": "http", "method": "GET", "path": "/", "headers": []}
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def ask(app: Any, body: list[bytes], scope: Any = GET, **limits: Any) -> list[Any]:
     """What the middleware sends around an application."""
     meters = Meters(sa.create_engine("sqlite://"))
-    given = {"body": 10, "seconds": 60.0, "hsts": False, **limits}
+    given = {"body": 10, "seconds": 60.0, "hsts": False, "clock": lambda: NOON, **limits}
     around = Around(app, meters=meters, **given)
     sent: list[Any] = []
     parts = iter([{"type": "http.request", "body": part, "more_body": True} for part in body])
@@ -73,3 +75,8 @@ def test_errors_carry_the_headers_too(shared_call: Caller) -> None:
         assert answer.status_code in (404, 422)
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_every_answer_tells_the_time_of_the_house() -> None:
+    headers = dict(ask(reads, [])[0]["headers"])
+    assert headers[b"x-tocsin-now"] == b"2026-03-01T12:00:00+00:00"

@@ -1,7 +1,7 @@
 // One alert: why, which arms, actual against expected, how rare, who was told, what to do first.
 
 import { bars, line } from "../chart.js";
-import { api, badge, calmly, card, clock, empty, h, number, query, rare, share, short, table, when, words } from "../core.js";
+import { api, badge, calmly, card, clock, empty, h, houseNow, number, query, rare, share, short, table, when, words } from "../core.js";
 import { actions, incidentLink, note } from "../parts.js";
 
 export async function show(body, page) {
@@ -31,7 +31,7 @@ function chart(alert) {
   const features = [...new Set([...alert.breaches.map((one) => one.feature), ...alert.reasons.map((one) => one.feature)])]
     .filter((one) => one !== "change").slice(0, 4);
   if (!features.length || !/^[a-z0-9_]+\.[a-z0-9_]+$/.test(alert.view)) return null;
-  const start = Date.parse(alert.start), until = Math.min(Math.max(Date.parse(alert.last_seen) + 3600000, start + 3600000), Date.now());
+  const start = Date.parse(alert.start), until = Math.min(Math.max(Date.parse(alert.last_seen) + 3600000, start + 3600000), houseNow());
   const range = { since: new Date(start - 3 * 3600000).toISOString(), until: new Date(until).toISOString() };
   return api(`/v1/views/${alert.view}/windows?${query({ entity: alert.entity, feature: features, points: 300, ...range })}`).catch(() => null);
 }

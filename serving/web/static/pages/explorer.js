@@ -1,7 +1,7 @@
 // The explorer: who was rare when, an entity's features over time, and what a threshold would do.
 
 import { bars, lanes, legend, line } from "../chart.js";
-import { api, card, empty, h, number, query, rare, table, words } from "../core.js";
+import { api, card, empty, h, houseNow, number, query, rare, table, words } from "../core.js";
 import { row } from "../parts.js";
 
 const RANGES = { "3 h": 3, "24 h": 24, "7 days": 168, "31 days": 744 };
@@ -12,7 +12,7 @@ export async function show(body, page) {
   if (!views.some((one) => one.name === given.view)) given.view = given.entity ? await home(given.entity) ?? views[0].name : views[0].name;
   const subtitle = h("span"), top = h("div"), charts = h("div.grid"), threshold = h("div"), about = h("div.stack"), alerts = h("div");
 
-  const range = () => ({ since: new Date(Date.now() - given.hours * 3600000).toISOString() });
+  const range = () => ({ since: new Date(houseNow() - given.hours * 3600000).toISOString() });
   const view = () => views.find((one) => one.name === given.view);
   const remember = () => page.address(`/explorer?${query({ view: given.view, entity: given.entity, hours: given.hours, feature: given.features })}`);
 

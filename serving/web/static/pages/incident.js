@@ -1,7 +1,7 @@
 // One incident: its clock, what happened when, the playbook's steps, and what must be written down.
 
 import { timeline } from "../chart.js";
-import { api, ask, attempt, badge, button, calmly, card, clock, empty, h, may, post, session, short, span, table, tplus, when, words } from "../core.js";
+import { api, ask, attempt, badge, button, calmly, card, clock, empty, h, may, houseNow, post, session, short, span, table, tplus, when, words } from "../core.js";
 import { row } from "../parts.js";
 
 const OVER = ["done", "failed", "skipped"];
@@ -38,14 +38,14 @@ export async function show(body, page) {
     if (told.kind === "all" || mine) calm();
   });
   page.every(1, () => {
-    const end = Date.parse(incident.resolved_at ?? "") || Date.now();
+    const end = Date.parse(incident.resolved_at ?? "") || houseNow();
     for (const one of body.querySelectorAll("[data-clock]")) one.textContent = tplus(end - Number(one.dataset.clock));
   });
   page.every(20, () => body.contains(document.activeElement) || paint());
 }
 
 function title(page, incident, runs, zero, done) {
-  const end = Date.parse(incident.resolved_at ?? "") || Date.now();
+  const end = Date.parse(incident.resolved_at ?? "") || houseNow();
   const empties = NEEDED.filter((name) => !incident.fields[name]);
   const path = `/v1/incidents/${encodeURIComponent(incident.id)}`;
   const own = async () => { if (await attempt(() => api(path, { method: "PATCH", body: { owner: session.name } }), "It is yours")) done(); };
@@ -75,7 +75,7 @@ const merged = (run) => {
 };
 
 function against(incident, runs, zero) {
-  const end = Date.parse(incident.resolved_at ?? "") || Date.now();
+  const end = Date.parse(incident.resolved_at ?? "") || houseNow();
   const now = end - zero;
   const of = (times, tone, round) => times.filter(Boolean).map((time) => ({ at: Date.parse(time) - zero, tone, round }));
   const rows = [
@@ -104,7 +104,7 @@ function against(incident, runs, zero) {
 const opened = new Set();
 
 function steps(run, zero, done) {
-  const now = Date.now() - zero;
+  const now = houseNow() - zero;
   const steer = (what) => button(words(what), async () => { if (await attempt(() => post(`/v1/runs/${run.id}/${what}`), `Run: ${what}`)) done(); });
   const buttons = may("responder") && { running: ["pause", "abort"], paused: ["resume", "abort"] }[run.state]?.map(steer);
   return card(`Playbook: ${run.definition.title}`, h("span", null, h(`span.${run.state}`, null, run.state), run.mode === "live" ? "" : ` · ${run.mode.replace("_", " ")}`),

@@ -1,6 +1,6 @@
 // All incidents, the open ones first.
 
-import { api, badge, calmly, card, empty, h, link, query, span, table, when } from "../core.js";
+import { api, badge, calmly, card, empty, h, link, houseNow, query, span, table, when } from "../core.js";
 
 export async function show(body, page) {
   let state = page.search.get("state") ?? "open";
@@ -24,4 +24,4 @@ const row = (one) => h("tr", { data: { id: one.id, state: one.state } },
   h("td", null, one.owner || h("span.muted", null, "nobody")),
   h("td", null, one.playbook.replace(/_/g, " ") || h("span.muted", null, "none")),
   h("td", null, when(one.opened_at)),
-  h("td", null, span(Date.parse(one.resolved_at ?? new Date().toISOString()) - Date.parse(one.opened_at))));
+  h("td", null, span(Date.parse(one.resolved_at ?? new Date(houseNow()).toISOString()) - Date.parse(one.opened_at))));

@@ -1,6 +1,6 @@
 // Silences: made with an end and a look at what they would mute; those there are.
 
-import { api, attempt, button, calmly, card, clock, day, empty, h, may, post, span, table, when } from "../core.js";
+import { api, attempt, button, calmly, card, clock, day, empty, h, may, houseNow, post, span, table, when } from "../core.js";
 
 const HOURS = { "1 hour": 1, "4 hours": 4, "12 hours": 12, "1 day": 24, "7 days": 168 };
 const OPERATORS = ["=", "!=", "=~", "!~"];
@@ -22,7 +22,7 @@ function list(title, items, done, active) {
   const rows = items.map((one) => h("tr", { data: { id: one.id } },
     h("td.entity", null, one.matchers.map((m) => `${m.label} ${m.operator} ${m.value}`).join(", ")),
     h("td", null, one.kind), h("td.entity", null, one.comment), h("td", null, one.created_by), h("td", null, when(one.starts_at)),
-    h("td", null, when(one.ends_at), active && h("span.note", null, ` in ${span(Date.parse(one.ends_at) - Date.now())}`)),
+    h("td", null, when(one.ends_at), active && h("span.note", null, ` in ${span(Date.parse(one.ends_at) - houseNow())}`)),
     h("td", null, active && may("responder") && button("End now", end(one)))));
   return card(title, `${items.length}`, items.length ? table(title, ["Matches", "Kind", "Comment", "By", "From", "Until", "Action"], rows) : empty("None."));
 }
@@ -54,7 +54,7 @@ function maker(search, done) {
   const kind = h("select", null, ["silence", "maintenance"].map((one) => h("option", { value: one }, one)));
   const length = h("select", { "aria-describedby": "until" }, Object.keys(HOURS).map((one) => h("option", { value: one }, one)));
   const until = h("span.note", { id: "until" });
-  const ends = () => new Date(Date.now() + HOURS[length.value] * 3600000);
+  const ends = () => new Date(houseNow() + HOURS[length.value] * 3600000);
   const tell = () => { until.textContent = `until ${day(ends())} ${clock(ends(), false)} UTC`; };
   length.addEventListener("change", tell);
   tell();
