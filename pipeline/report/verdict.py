@@ -123,11 +123,11 @@ def _judge_budgets(
     for unit in ("alerts", "windows"):
         if kept := by_state.get((unit, "kept")):
             good.append(f"{each.name}: budgets of {_listed(kept)} {unit} a day are kept.")
-    for b in by_state.get(("alerts", "missed"), []):
-        bad.append(
-            f"{each.name}: alerts a day: {amount(b.asked)} asked for, {amount(b.got)} raised, a "
-            f"ratio of {figure(b.ratio)} ({figure(b.low)} to {figure(b.high)})."
-        )
+        for b in by_state.get((unit, "missed"), []):
+            bad.append(
+                f"{each.name}: {unit} a day: {amount(b.asked)} asked for, {amount(b.got)} raised, "
+                f"a ratio of {figure(b.ratio)} ({figure(b.low)} to {figure(b.high)})."
+            )
     raising = [b for b in each.budgets if b.unit == "alerts" and b.got > 0]
     if raising and ("alerts", "missed") in by_state:
         near = min(raising, key=lambda b: abs(math.log(b.got / WANTED)))

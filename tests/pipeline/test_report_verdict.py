@@ -90,6 +90,12 @@ def test_a_missed_budget_says_by_how_much_and_what_to_ask_for_instead() -> None:
     assert "2 were missed" in found.headline
 
 
+def test_a_missed_budget_of_windows_is_bad_too() -> None:
+    missed = replace(budget(0.1, 0.0, "missed"), unit="windows")
+    found = told(replace(CALM, budgets=[missed]))
+    assert any("windows a day: 0.1 asked for, 0 raised" in line for line in found.bad)
+
+
 def test_what_few_days_cannot_judge_is_neither_kept_nor_missed() -> None:
     few = budget(0.1, 0.1, "not measurable", why="10 expected")
     capped = budget(100.0, 30.0, "not measurable", why="no threshold raises more than 33 a day")
