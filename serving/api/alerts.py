@@ -15,6 +15,7 @@ from serving.alerts.lifecycle import AlertError, State
 from serving.api.pages import Cursor, Limit, Page, page
 from serving.api.shared import At, Store
 from serving.auth import Operator, Viewer
+from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts
 
 __all__ = ["router"]
@@ -50,7 +51,7 @@ def list_alerts(
     store: Store,
     who: Viewer,
     state: Annotated[list[State] | None, Query(description="Any of these states.")] = None,
-    severity: Annotated[list[str] | None, Query(max_length=5)] = None,
+    severity: Annotated[list[Severity] | None, Query(max_length=5)] = None,
     view: str | None = None,
     entity: str | None = None,
     incident: str | None = None,
@@ -71,7 +72,7 @@ def list_alerts(
     if state:
         query = query.where(alerts.c.state.in_([one.value for one in state]))
     if severity:
-        query = query.where(alerts.c.severity.in_(severity))
+        query = query.where(alerts.c.severity.in_([one.value for one in severity]))
     if since is not None:
         query = query.where(alerts.c.opened_at >= since)
     with reading(store) as connection:

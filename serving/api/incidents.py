@@ -14,6 +14,7 @@ from serving.alerts.lifecycle import AlertError
 from serving.api.pages import Cursor, Limit, Page, page
 from serving.api.shared import At, Store
 from serving.auth import Operator, Responder, Viewer
+from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, incidents, outbox, run_steps, runs
 
 __all__ = ["router"]
@@ -44,7 +45,7 @@ def list_incidents(
     store: Store,
     who: Viewer,
     state: Literal["open", "resolved"] | None = None,
-    severity: Annotated[list[str] | None, Query(max_length=5)] = None,
+    severity: Annotated[list[Severity] | None, Query(max_length=5)] = None,
     since: AwareDatetime | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -54,7 +55,7 @@ def list_incidents(
     if state is not None:
         query = query.where(incidents.c.state == state)
     if severity:
-        query = query.where(incidents.c.severity.in_(severity))
+        query = query.where(incidents.c.severity.in_([one.value for one in severity]))
     if since is not None:
         query = query.where(incidents.c.opened_at >= since)
     with reading(store) as connection:

@@ -36,9 +36,16 @@ function ticks(low, high, count) {
   return found;
 }
 
-function times(from, to, count) {
+const DAY = 86400000;
+
+/** The shortest round step of time that divides a span into so many parts at most. */
+function stepOf(span, count) {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080].map((minutes) => minutes * 60000);
-  const step = steps.find((one) => (to - from) / one <= count) ?? steps.at(-1);
+  return steps.find((one) => span / one <= count) ?? Math.ceil(span / count / DAY) * DAY;
+}
+
+function times(from, to, count) {
+  const step = stepOf(to - from, count);
   const found = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push(at);
   return found;
@@ -208,8 +215,7 @@ export function timeline(rows, now, length, earliest) {
     c.clearRect(0, 0, width, tall);
     c.textBaseline = "middle";
     c.textAlign = "center";
-    const every = [1, 2, 5, 10, 15, 30, 60, 120, 240, 720, 1440].map((m) => m * 60000)
-      .find((one) => (length - earliest) / one <= Math.max(2, (right - left) / 85)) ?? 86400000;
+    const every = stepOf(length - earliest, Math.max(2, (right - left) / 85));
     for (let at = Math.ceil(earliest / every) * every; at <= length; at += every) {
       c.strokeStyle = color("grid");
       c.beginPath(); c.moveTo(x(at), 4); c.lineTo(x(at), tall - 26); c.stroke();
