@@ -22,7 +22,7 @@ test: $(READY) ## unit tests, property tests and doctests
 check: lint test ## all that CI runs
 
 proof-crash: $(READY) ## the stream killed a hundred times, with disk full and database locked
-	@$(BIN)/python -m pytest -m slow tests/pipeline/test_stream_crash.py tests/pipeline/test_checkpoint.py $(ARGS)
+	@$(BIN)/python -m pytest -m slow tests/pipeline/stream/test_loop_crash.py tests/pipeline/stream/test_checkpoint.py $(ARGS)
 
 proof-alerts: $(READY) ## the alert engine and the outbox killed fifty times, channels failing
 	@$(BIN)/python -m pytest -m slow tests/serving/proof/test_alerts_proof.py $(ARGS)

@@ -33,8 +33,8 @@ from benchmarks.bench_score import HISTORY, VIEW, made_up
 from benchmarks.harness import Result
 from benchmarks.trades import DAY
 from pipeline.config import Config
-from pipeline.scorer import Scorer
-from pipeline.train import model_path
+from pipeline.lifecycle.train import model_path
+from pipeline.scoring.scorer import Scorer
 from serving.api.app import make_app
 from serving.api.matrices import of_frame, of_rows
 from serving.api.score import ARROW, read_arrow

@@ -24,7 +24,7 @@ from models.bands import SPREADS
 from models.change import DELTA, STEP_DAYS
 from models.kernels.bands import PRIOR_VISITS
 from models.kernels.change import LEAST_COUNT
-from pipeline.scorer import MARGIN, Scorer
+from pipeline.scoring.scorer import MARGIN, Scorer
 
 __all__ = ["made_up", "run"]
 

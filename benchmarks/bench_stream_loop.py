@@ -26,13 +26,13 @@ from benchmarks.trades import DAY, trades
 from features.silence import batch_windows
 from features.trading import SYMBOL_1M as VIEW
 from features.trading import TRADES
-from pipeline.adopt import from_files
-from pipeline.checkpoint import Checkpoint
 from pipeline.database import open_engine
 from pipeline.lake import Lake
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 from pipeline.sources.files import FileSource
-from pipeline.stream import Loop
+from pipeline.stream.adopt import from_files
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.loop import Loop
 
 __all__ = ["replay", "run"]
 

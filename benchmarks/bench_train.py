@@ -16,7 +16,7 @@ from benchmarks.harness import Result, compare
 from features.trading import SYMBOL_1M as VIEW
 from models.isolation_forest import IsolationForest
 from models.kernels.half_space import HalfSpaces
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 
 __all__ = ["run"]
 

@@ -27,7 +27,7 @@ class Kind:
     ----------
     detector : type of Detector
     sees : str
-        Which input of `pipeline.inputs`.
+        Which input of `pipeline.scoring.inputs`.
     share : float or None
         Of all false alarms. None for a chief: of the chiefs that have an input in a view the
         first is taken, and has what the other arms leave. 0 for one that speaks beside them: it

@@ -40,7 +40,7 @@ len(history), len(unseen)
 # A score never depends on anything later than its window. `run` is `step` over a whole history.
 
 # %%
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 
 scorer = Scorer(SYMBOL_5S, seed=0)
 past = scorer.run(history)
@@ -99,7 +99,7 @@ session.truth
 
 # %%
 from models.metrics import event_recall
-from pipeline.peers import window_forest
+from pipeline.evaluation.peers import window_forest
 
 pump = session.truth.filter(pl.col("kind") == "pump")
 names = unseen["entity"].unique().sort().to_list()
@@ -124,7 +124,8 @@ for who, score in (
 # A model grows old. Drift compares each column by the hour with training, like hours with like
 # hours, and all columns together raise at most `budget` false alarms a month. It wants a week to
 # compare with, so here is one column of hourly volume, in logarithms, that doubles after 300 hours.
-# `pipeline.drift.DriftWatch` does this for every feature and score of a view and says it in words.
+# `pipeline.lifecycle.drift.DriftWatch` does this for every feature and score of a view and says it
+# in words.
 
 # %%
 from models.drift import DriftMonitor

@@ -58,7 +58,7 @@ class Config(Strict):
     idle_seconds : float
         After how long without events the clock closes windows.
     sources : tuple of dict
-        See `pipeline.source_kinds`.
+        See `pipeline.sources.kinds`.
     serving : dict
         See `serving.settings`.
     """

@@ -14,9 +14,9 @@ import polars as pl
 from features.catalogue import VIEWS
 from models.persistence import ModelFileError
 from pipeline.lake import Lake, LakeError
-from pipeline.scorer import Scorer
+from pipeline.lifecycle.train import model_path
+from pipeline.scoring.scorer import Scorer
 from pipeline.sources.host import HostSource
-from pipeline.train import model_path
 
 __all__ = ["Finding", "examine"]
 

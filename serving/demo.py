@@ -23,9 +23,9 @@ from features.catalogue import STREAMS, VIEWS
 from pipeline.config import Config, read_config
 from pipeline.database import reading
 from pipeline.lifecycle.enlist import BusyError
-from pipeline.live import loop_of
 from pipeline.simulate.platform import Platform
-from pipeline.source_kinds import build
+from pipeline.sources.kinds import build
+from pipeline.stream.live import loop_of
 from serving.demo_cast import Act, Cast
 from serving.demo_told import Told, result, told_of
 from serving.house import House

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.words import how_rare
+from pipeline.scoring.words import how_rare
 from serving.demo_told import Told
 
 __all__ = ["block", "table"]

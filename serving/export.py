@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.words import how_rare
+from pipeline.scoring.words import how_rare
 from serving.alerts.acts import FIELDS
 from serving.alerts.lifecycle import AlertError
 from serving.store.tables import alert_notes, alerts, audit, incidents, outbox, run_steps, runs

@@ -19,9 +19,9 @@ from features.catalogue import VIEWS
 from pipeline.config import Config
 from pipeline.database import open_engine
 from pipeline.lake import Lake
-from pipeline.source_kinds import Push
+from pipeline.scoring.thresholds import alert_thresholds
+from pipeline.sources.kinds import Push
 from pipeline.sources.spool import Spool
-from pipeline.thresholds import alert_thresholds
 from serving.alerts.engine import ALERTS_PER_DAY, AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.muting import Inhibition

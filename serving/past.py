@@ -16,11 +16,11 @@ from features.catalogue import VIEWS
 from features.stream import TIME
 from features.view import FeatureView
 from models.explain import evidence_shares
-from pipeline.arm import arms_of
-from pipeline.inputs import inputs
 from pipeline.lake import Lake
-from pipeline.lake_schema import SCORES
-from pipeline.reasons import Explanation
+from pipeline.lake.schema import SCORES
+from pipeline.scoring.arm import arms_of
+from pipeline.scoring.inputs import inputs
+from pipeline.scoring.reasons import Explanation
 
 __all__ = ["Past", "past_of", "views_in"]
 

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from features.catalogue import VIEWS
 from models.persistence import ModelFileError
 from pipeline.lake import Lake
-from pipeline.lake_schema import LakeError
-from pipeline.scorer import Scorer
+from pipeline.lake.schema import LakeError
+from pipeline.scoring.scorer import Scorer
 from serving.alerts.learned import changes
 from serving.alerts.lifecycle import AlertError
 from serving.alerts.witness import numbers_of

@@ -15,7 +15,7 @@ from typing import Any
 
 from features.catalogue import STREAMS
 from pipeline.config import Config, read_config
-from pipeline.live import run
+from pipeline.stream.live import run
 from serving.house import House
 from serving.settings import DEFAULT
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipeline.words import how_rare
+from pipeline.scoring.words import how_rare
 from serving.rules.breach import Breach
 from serving.severity import Severity
 
@@ -37,7 +37,7 @@ class Rarity:
     arms : dict of str to float
         Each arm's share of the evidence; they sum to 1.
     reasons : list of dict
-        The features that made it (`pipeline.reasons.Reason`), the largest share first.
+        The features that made it (`pipeline.scoring.reasons.Reason`), the largest share first.
     counterfactual : str
         Below which amount it would not have been rare; empty where none is known.
     model_version : str

@@ -16,13 +16,13 @@ import polars as pl
 from features.catalogue import STREAMS, VIEWS
 from features.stream import TIME, Column, Stream
 from features.view import FeatureView
-from pipeline.checkpoint import Checkpoint
 from pipeline.database import open_engine
 from pipeline.lake import Lake
-from pipeline.options import Options
 from pipeline.sources.files import FileSource
 from pipeline.sources.source import Source
-from pipeline.stream import Loop
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.loop import Loop
+from pipeline.stream.options import Options
 
 __all__ = ["AFTER", "START", "loop_of", "made_up", "sources_of", "write_events"]
 

@@ -11,7 +11,7 @@ from features.view import FeatureView
 from models.persistence import ModelFileError
 from models.registry import CHAMPION, Registry, RegistryError, Version
 from pipeline.files import InputError
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 
 __all__ = ["SETTLED", "Champion", "champion", "rollback", "settle"]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from features.view import FeatureView
 from models.registry import Registry, RegistryError
 from pipeline.lifecycle.champion import champion
-from pipeline.scorer import Scorer
-from pipeline.train import model_path
+from pipeline.lifecycle.train import model_path
+from pipeline.scoring.scorer import Scorer
 
 __all__ = [
     "EXIT",

@@ -29,7 +29,7 @@ POISSON = 2.0
 
 
 class StepScorer(Protocol):
-    """What is judged: `pipeline.scorer.Scorer`, or anything that steps like it."""
+    """What is judged: `pipeline.scoring.scorer.Scorer`, or anything that steps like it."""
 
     def step(self, windows: pl.DataFrame) -> pl.DataFrame:
         """Score windows with what was learned before them, then learn them."""

@@ -14,7 +14,7 @@ import polars as pl
 from features.catalogue import VIEWS
 from features.view import FeatureView
 from models.persistence import read_state
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class WindowScorer:
     Parameters
     ----------
     path : Path
-        What `pipeline.scorer.Scorer.save` wrote.
+        What `pipeline.scoring.scorer.Scorer.save` wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +48,7 @@ class WindowScorer:
         Returns
         -------
         pandas.DataFrame
-            The columns of `pipeline.scorer.SCORES` and one ``p_<arm>`` an arm.
+            The columns of `pipeline.scoring.scorer.SCORES` and one ``p_<arm>`` an arm.
         """
         # Of times with a zone pandas gives Polars the values, but with a warning.
         plain = {

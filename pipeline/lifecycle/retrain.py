@@ -29,8 +29,8 @@ from pipeline.lifecycle.enlist import (
 from pipeline.lifecycle.incidents import no_incidents, read_incidents, without
 from pipeline.lifecycle.outcome import Outcome, What
 from pipeline.lifecycle.promotion import judge, shadow
-from pipeline.scorer import Scorer
-from pipeline.train import learn, model_path
+from pipeline.lifecycle.train import learn, model_path
+from pipeline.scoring.scorer import Scorer
 
 __all__ = ["Retraining"]
 

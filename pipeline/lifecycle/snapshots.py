@@ -12,7 +12,7 @@ from models.persistence import ModelFileError
 from pipeline.files import InputError
 from pipeline.lake import Lake
 from pipeline.lifecycle.incidents import without
-from pipeline.scorer import MARGIN, Scorer
+from pipeline.scoring.scorer import MARGIN, Scorer
 
 __all__ = ["Snapshots"]
 

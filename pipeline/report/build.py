@@ -11,7 +11,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipeline.dataset import Dataset
+from pipeline.evaluation.dataset import Dataset
 from pipeline.files import InputError
 from pipeline.report.contest import contest
 from pipeline.report.judge import judge

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from models.detector import Matrix, Vector
 from models.nearest_normal import column_scale
-from pipeline.dataset import Dataset, blind_scores
-from pipeline.files import InputError
-from pipeline.peers import (
+from pipeline.evaluation.dataset import Dataset, blind_scores
+from pipeline.evaluation.peers import (
     activity,
     mean_clipped_z,
     plain_forest,
     trailing_mean_change,
     window_forest,
 )
-from pipeline.population import score_population
-from pipeline.scorer import STEP, Scorer
-from pipeline.words import amount
+from pipeline.files import InputError
+from pipeline.scoring.population import score_population
+from pipeline.scoring.scorer import STEP, Scorer
+from pipeline.scoring.words import amount
 
 __all__ = ["AFTERMATH", "Contest", "contest"]
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from models.walk_forward import TOLERANCE
 from pipeline.report.results import Call, Drift, Quality, SetResult
-from pipeline.words import amount
+from pipeline.scoring.words import amount
 
 __all__ = ["budget_plot", "calibration_plot", "call_plot", "drift_plot", "quality_plot"]
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline.report import plots, words
 from pipeline.report.results import Report, SetResult
 from pipeline.report.verdict import PEERS, figure, main_quality
-from pipeline.words import amount
+from pipeline.scoring.words import amount
 
 __all__ = ["html", "markdown", "results_json"]
 

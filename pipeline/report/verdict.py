@@ -11,7 +11,7 @@ from pipeline.report.calls import ALERT_PER_DAY
 from pipeline.report.contest import AFTERMATH
 from pipeline.report.judge import DRIFT_FACTOR, DRIFT_LEVEL
 from pipeline.report.results import Budget, Quality, SetResult, Verdict
-from pipeline.words import amount
+from pipeline.scoring.words import amount
 
 __all__ = ["METRICS", "PEERS", "RULES", "figure", "main_quality", "verdict"]
 

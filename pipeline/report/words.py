@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.report.results import Call, Drift, Estimate, Quality, Report, SetResult
 from pipeline.report.verdict import METRICS, figure
-from pipeline.words import amount, how_rare
+from pipeline.scoring.words import amount, how_rare
 
 __all__ = [
     "FILTERS",

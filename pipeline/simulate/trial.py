@@ -17,7 +17,7 @@ from features.catalogue import VIEWS
 from features.extract import extract
 from features.silence import batch_windows
 from features.view import FeatureView
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
 from pipeline.simulate.exchange import PAIRS, Pair
 from pipeline.simulate.platform import Platform
 from pipeline.simulate.scenarios import SCENARIOS

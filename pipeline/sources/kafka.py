@@ -11,10 +11,10 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from features.stream import Stream
-from pipeline.border import as_texts
 from pipeline.sources.arrow import ArrowError, frame_of_stream
 from pipeline.sources.lines import Parsed, parse_json
 from pipeline.sources.source import Batch, Position, SourceError, unreadable
+from pipeline.stream.border import as_texts
 
 __all__ = ["KafkaSource", "Value", "partitions"]
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from features.view import FeatureView
 from models.risk import RiskBook, RiskInput, severity
 from pipeline.database import upsert
-from pipeline.reasons import Explanation
+from pipeline.scoring.reasons import Explanation
 from serving.alerts.clock import tick
 from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
@@ -111,7 +111,7 @@ class AlertEngine:
         Parameters
         ----------
         windows, scores : polars.DataFrame
-            Of the view, row by row, sorted by (start, entity); see `pipeline.scorer.SCORES`.
+            Of the view, row by row, sorted by (start, entity); `pipeline.scoring.scorer.SCORES`.
         explained : sequence of Explanation
             Of the rare ones, as far as they were explained.
         now : datetime

@@ -9,7 +9,7 @@ import polars as pl
 
 from features.view import FeatureView
 from models.change import CERTAIN
-from pipeline.reasons import Explanation
+from pipeline.scoring.reasons import Explanation
 from serving.rules.breach import Breach
 from serving.severity import Severity
 from serving.verdict import Rarity

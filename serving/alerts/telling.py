@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.words import how_rare
+from pipeline.scoring.words import how_rare
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for, waves
 from serving.notify.notice import Action, Notice

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.stream import TIME
 from models.detector import MatrixError
-from pipeline.reasons import Explanation
+from pipeline.scoring.reasons import Explanation
 from serving.api.matrices import Given, wrong
 from serving.api.scorers import Served
 

@@ -11,7 +11,7 @@ import polars as pl
 from features.catalogue import VIEWS
 from features.stream import EARLIEST
 from features.view import FeatureView
-from pipeline.lake_schema import SCORES, LakeError
+from pipeline.lake.schema import SCORES, LakeError
 from serving.api.matrices import wrong
 from serving.api.problems import ProblemError
 

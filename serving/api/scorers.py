@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from features.catalogue import VIEWS
 from features.view import FeatureView
 from models.persistence import ModelFileError
-from pipeline.adopt import OK, THRESHOLDS
-from pipeline.checkpoint import Checkpoint
 from pipeline.config import Config
-from pipeline.live import models_of
-from pipeline.scorer import Scorer
+from pipeline.scoring.scorer import Scorer
+from pipeline.stream.adopt import OK, THRESHOLDS
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.live import models_of
 from serving.api.matrices import EPOCH, MICROSECOND, Given
 from serving.rules.rule import COMPARE, Ladder, Pack, Rung
 

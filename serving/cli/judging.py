@@ -27,7 +27,7 @@ __all__ = ["evaluate", "report", "score"]
 @app.command()
 def score(dataset: Folder, out: Scores, seed: Seed = 0, as_json: Json = False) -> None:
     """Score a data set blind: each window by what came before it, labels unread."""
-    from pipeline.dataset import Dataset, blind_scores
+    from pipeline.evaluation.dataset import Dataset, blind_scores
     from pipeline.files import write_parquet
 
     chosen = Dataset.open(dataset)
@@ -41,7 +41,7 @@ def score(dataset: Folder, out: Scores, seed: Seed = 0, as_json: Json = False) -
 @app.command()
 def evaluate(datasets: Sets, seed: Seed = 0, as_json: Json = False) -> None:
     """Judge the scores on labelled data sets, beside a plain forest, a trivial score and chance."""
-    from pipeline.evaluate import evaluate_all, table_text
+    from pipeline.evaluation.evaluate import evaluate_all, table_text
 
     with progress() as tell:
         results = evaluate_all(datasets, now=now(), seed=seed, progress=tell)

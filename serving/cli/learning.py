@@ -154,8 +154,8 @@ def drift(
     """Say which features and scores are no longer as they were when the model was trained."""
     from datetime import datetime
 
-    from pipeline.drifting import drift_json, drift_text, drifting
     from pipeline.lake import Lake
+    from pipeline.lifecycle.drifting import drift_json, drift_text, drifting
     from pipeline.lifecycle.enlist import open_registry
     from pipeline.lifecycle.outcome import inventory
 

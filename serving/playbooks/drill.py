@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from features.catalogue import VIEWS
 from pipeline.database import open_engine, upsert
 from pipeline.lake import Lake
-from pipeline.scorer import SCORES
+from pipeline.scoring.scorer import SCORES
 from serving.alerts.engine import AlertEngine
 from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import Playbook, Step

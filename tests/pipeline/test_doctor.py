@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from features.trading import SYMBOL_5S
-from pipeline.dataset import Dataset
 from pipeline.doctor import Finding, examine
+from pipeline.evaluation.dataset import Dataset
 from pipeline.lake import Lake
-from pipeline.train import model_path, train
+from pipeline.lifecycle.train import model_path, train
 
 
 def findings(home: Path, now: datetime) -> dict[str, Finding]:

@@ -15,15 +15,15 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.dataset import Dataset
-from pipeline.evaluate import evaluate
+from pipeline.evaluation.dataset import Dataset
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.files import InputError
 from pipeline.report.budgets import ASKED, UNITS
 from pipeline.report.build import build_report, write_report
 from pipeline.report.render import html, markdown, results_json
 from pipeline.report.results import Cost, Report
 from pipeline.report.verdict import figure
-from pipeline.words import amount
+from pipeline.scoring.words import amount
 from tests.pipeline.conftest import START
 from tests.pipeline.reporting import GOOD, ROWS, report
 from tocsin import app

@@ -13,8 +13,8 @@ from pipeline.files import InputError
 from pipeline.lake import Lake
 from pipeline.lifecycle.incidents import no_incidents, without
 from pipeline.lifecycle.snapshots import Snapshots
-from pipeline.scorer import MARGIN, Scorer
-from pipeline.train import learn
+from pipeline.lifecycle.train import learn
+from pipeline.scoring.scorer import MARGIN, Scorer
 from tests.pipeline.lifecycle.retraining import FIRST, VIEW, made_up
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from features.trading import TRADES
-from pipeline.border import judge
 from pipeline.sources.lines import Parsed, parse_csv, parse_json, rows_of
+from pipeline.stream.border import judge
 from tests.streams import AFTER, made_up
 
 WELL = made_up(TRADES, 5)

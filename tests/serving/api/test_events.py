@@ -11,7 +11,7 @@ import pytest
 
 from features.catalogue import STREAMS
 from pipeline.config import Config
-from pipeline.source_kinds import build
+from pipeline.sources.kinds import build
 from serving.house import House
 from tests.serving.api.calling import NOON, Caller
 

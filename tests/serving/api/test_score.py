@@ -14,8 +14,8 @@ import pytest
 
 from features.catalogue import VIEWS
 from features.stream import TIME
-from pipeline.scorer import Scorer
-from pipeline.train import model_path
+from pipeline.lifecycle.train import model_path
+from pipeline.scoring.scorer import Scorer
 from serving.store.keys import Role
 from tests.serving.api.calling import NOON, Caller, calling
 

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pipeline.checkpoint import METADATA as LOOP
 from pipeline.database import StoreError, open_engine, reading
+from pipeline.stream.checkpoint import METADATA as LOOP
 from serving.store.audit import record, verify
 from serving.store.migrate import FOLDER, migrate, pending
 from serving.store.tables import METADATA, audit

@@ -15,7 +15,7 @@ import uvicorn
 
 from features.catalogue import VIEWS
 from pipeline.config import Config
-from pipeline.reasons import Explanation, Reason
+from pipeline.scoring.reasons import Explanation, Reason
 from serving.alerts.engine import AlertEngine
 from serving.api.app import make_app
 from serving.house import House

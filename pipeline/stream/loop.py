@@ -1,0 +1,285 @@
+"""The loop: events of all sources become scored windows in the lake, each exactly once.
+
+A step reads a batch of each source, writes down what it is about to do, judges the rows, pushes
+them through every view of their stream, scores what closes, appends to the lake, and commits
+where it stands together with what the sink makes of it. Given its intent a step is deterministic,
+so that one that was killed is done again to the same bytes (`pipeline.stream.checkpoint`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+
+from features.view import FeatureView
+from pipeline.lake import Lake, LakeError
+from pipeline.lake.schema import ASIDE, SCORES
+from pipeline.lifecycle.snapshots import Snapshots
+from pipeline.sources.source import Batch, Position, Source, SourceError
+from pipeline.stream.adopt import Adopter, Models, begin_cold
+from pipeline.stream.checkpoint import Checkpoint, Connection, DatabaseError, Intent
+from pipeline.stream.follow import Follower, Outcome
+from pipeline.stream.intake import FIRST_WAIT, LONGEST_WAIT, Intake, Taken
+from pipeline.stream.options import Options
+from pipeline.stream.sink import Sink
+
+__all__ = ["Loop", "StreamBusyError"]
+
+FAILURES = (LakeError, OSError, SourceError, DatabaseError)
+"""What a step may fail with and be done again: disk, database, a source."""
+
+
+class StreamBusyError(RuntimeError):
+    """Another process runs this loop."""
+
+
+@runtime_checkable
+class _Releasing(Protocol):
+    """A source that keeps rows until they are not needed any more."""
+
+    def release(self, position: Position) -> None: ...
+
+
+@runtime_checkable
+class _Keeping(Protocol):
+    """A sink that is told first who judged: the scorer's file, as it was before the step."""
+
+    def judged_by(self, scorer: Path | None) -> None: ...
+
+
+class Loop:
+    """All sources and views of one process.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    views : sequence of FeatureView
+        Those whose stream has no source stay silent.
+    lake : Lake
+    checkpoint : Checkpoint
+    home : Path
+        Gets ``stream/<loop>`` with the scorers between steps, and ``snapshots/<view>``.
+    sink : Sink, optional
+    models : callable, optional
+        By default every view begins cold.
+    report : callable, optional
+        Told in one line what fails and what works again.
+
+    Raises
+    ------
+    StreamBusyError
+        Another process runs the loop of this name in this home.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        views: Sequence[FeatureView],
+        *,
+        lake: Lake,
+        checkpoint: Checkpoint,
+        home: Path,
+        sink: Sink | None = None,
+        models: Models = begin_cold,
+        options: Options | None = None,
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.options = options or Options()
+        self.lake, self.checkpoint = lake, checkpoint
+        self._sink, self._report = sink, report
+        folder = home / "stream" / checkpoint.loop
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / "_lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StreamBusyError(f"another process runs the loop in {folder}") from error
+        self.intake = Intake(
+            sources, future_tolerance=self.options.future_tolerance, report=self._source_fault
+        )
+        self.followers = {
+            view.name: Follower(
+                view,
+                folder,
+                idle_timeout=self.options.idle_timeout,
+                future_tolerance=self.options.future_tolerance,
+                explain_below=self.options.explain_below,
+                snapshots=Snapshots(home / "snapshots" / view.name),
+                snapshot_every=self.options.snapshot_every,
+                seed=self.options.seed,
+            )
+            for view in views
+        }
+        self._adopter = Adopter(self.followers, models, lake, self.options.ask_models_every)
+        self._step = 0
+        self._intent: Intent | None = None
+        self._restored = False
+
+    def step(self, now: datetime, *, flush: bool = False) -> bool:
+        """Do one step; False where there was nothing to do.
+
+        Parameters
+        ----------
+        now : datetime
+            Aware: the clock of a live loop, any time after the last event for a replay.
+        flush : bool
+            Close every window that holds an event: the end of a finite history.
+
+        Raises
+        ------
+        LakeError, OSError, SourceError, DatabaseError
+            The step could not be done; the next one tries it again.
+        """
+        if not self._restored:
+            self._restore()
+        intent = self._intent
+        try:
+            if intent is None:
+                batches = self.intake.read(now)
+                models = self._adopter.due(now)
+                if not (batches or models or flush or self.intake.holding or self._due(now)):
+                    return False
+                until = {name: batch.position for name, batch in batches.items()}
+                intent = Intent(self._step + 1, now, until, models, flush)
+                self.checkpoint.intend(intent)
+            else:
+                batches = self.intake.again(intent.until)
+            self._carry_out(intent, batches)
+        except BaseException:
+            # What is in memory is neither before nor after the step.
+            self._restored = False
+            raise
+        self._step, self._intent = intent.step, None
+        return True
+
+    def run(self, clock: Callable[[], datetime], stop: Event) -> None:
+        """Go on until told to stop; a step that fails is done again after a while.
+
+        Parameters
+        ----------
+        clock : callable
+            Gives the aware time.
+        stop : threading.Event
+            Looked at between steps.
+        """
+        failures, chance = 0, random.Random()
+        while not stop.is_set():
+            try:
+                busy = self.step(clock())
+                if failures:
+                    self._report("the loop goes on")
+                failures = 0
+                wait = timedelta(0) if busy else self.options.rest
+            except FAILURES as error:
+                failures += 1
+                longest = min(FIRST_WAIT * 2 ** min(failures - 1, 20), LONGEST_WAIT)
+                wait = longest * chance.uniform(0.5, 1.0)
+                self._report(f"a step failed and will be done again in {wait}: {error}")
+            stop.wait(wait.total_seconds())
+
+    def replay(self, now: datetime) -> int:
+        """Read sources that end to their end, and close every window; return the steps done.
+
+        Raises
+        ------
+        LakeError, OSError, SourceError, DatabaseError
+            As `step`; beginning again goes on where this one stopped.
+        """
+        steps = 0
+        while self.step(now):
+            steps += 1
+        if any(len(f.windower.state.pending) for f in self.followers.values()):
+            steps += self.step(now, flush=True)
+        return steps
+
+    def advance_to(self, now: datetime) -> bool:
+        """Close the windows that are over by ``now`` where no event came for the idle timeout."""
+        return self.step(now)
+
+    def close(self) -> None:
+        """Close the sources and let another process run the loop."""
+        self.intake.close()
+        self._lock.close()
+
+    def _restore(self) -> None:
+        state = self.checkpoint.state()
+        self._step, self._intent = state.step, state.intent
+        self.intake.restore(state.sources)
+        for name, follower in self.followers.items():
+            follower.restore(state.views.get(name))
+        self._adopter.forget()
+        self._restored = True
+
+    def _due(self, now: datetime) -> bool:
+        return any(follower.due(now) for follower in self.followers.values())
+
+    def _carry_out(self, intent: Intent, batches: Mapping[str, Batch]) -> None:
+        taken = self.intake.take(batches, intent.now, all_of_it=intent.flush)
+        outcomes = dict(self._follow(intent, taken))
+        for stream, parts in taken.aside.items():
+            if parts:
+                self._append(f"{ASIDE}{stream}", pl.concat(parts), intent)
+        for name, outcome in outcomes.items():
+            self._append(name, outcome.windows, intent)
+            self._append(f"{SCORES}{name}", outcome.scores.drop("reasons"), intent)
+        views = [
+            self.followers[name].state(intent.step, scored=len(outcome.windows) > 0)
+            for name, outcome in outcomes.items()
+        ]
+        self.checkpoint.commit(
+            intent, taken.moved, views, lambda connection: self._give(connection, outcomes, intent)
+        )
+        for name in outcomes:
+            self.followers[name].forget()
+        for state in taken.moved:
+            source = self.intake.sources[state.source]
+            if isinstance(source, _Releasing) and state.position is not None:
+                source.release(state.position)
+
+    def _follow(self, intent: Intent, taken: Taken) -> Iterator[tuple[str, Outcome]]:
+        """The outcome of each view that the step moves."""
+        for name, follower in self.followers.items():
+            adoption = intent.models.get(name)
+            if adoption is not None:
+                follower.adopt(adoption)
+            stream = follower.view.stream
+            events = taken.events.get(stream.name, stream.empty)
+            if len(events) or adoption or intent.flush or follower.due(intent.now):
+                outcome = follower.step(events, intent.now, flush=intent.flush)
+                if outcome.late is not None:
+                    taken.aside.setdefault(stream.name, []).append(outcome.late)
+                yield name, outcome
+
+    def _append(self, table: str, rows: pl.DataFrame, intent: Intent) -> None:
+        if len(rows):
+            self.lake.append(table, rows, (self.checkpoint.loop, intent.step))
+
+    def _give(
+        self, connection: Connection, outcomes: Mapping[str, Outcome], intent: Intent
+    ) -> None:
+        if self._sink is None:
+            return
+        for name, o in outcomes.items():
+            if len(o.windows):
+                view = self.followers[name].view
+                if isinstance(self._sink, _Keeping):
+                    self._sink.judged_by(o.judge)
+                self._sink.take(connection, view, o.windows, o.scores, o.explained, now=intent.now)
+
+    def _source_fault(
+        self, name: str, error: str | None, failures: int, retry_at: datetime | None
+    ) -> None:
+        if error is None:
+            self._report(f"source {name}: works again")
+            self.checkpoint.fault(name, None)
+        else:
+            self._report(f"source {name}: failed {failures} times: {error}")
+            self.checkpoint.fault(name, error, failures=failures, retry_at=retry_at)

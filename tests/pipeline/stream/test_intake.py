@@ -1,0 +1,128 @@
+"""Sources in turn: the one ahead waits, the one that fails is left alone for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+
+from features.trading import TRADES
+from pipeline.sources.source import Batch, Position, SourceError
+from pipeline.stream.intake import FIRST_WAIT, LONGEST_WAIT, Intake
+from tests.streams import AFTER, made_up
+
+ROWS = made_up(TRADES, 40)
+
+
+class Listed:
+    """A source of frames in a list; an exception in it is raised once."""
+
+    stream = TRADES
+
+    def __init__(self, name: str, *given: pl.DataFrame | Exception | None) -> None:
+        self.name = name
+        self.given = list(given)
+
+    def read(self, position: Position | None, *, until: Position | None = None) -> Batch | None:
+        at = 0 if position is None else position["at"]
+        if at >= len(self.given):
+            return None
+        found = self.given[at]
+        if isinstance(found, Exception):
+            self.given.pop(at)
+            raise found
+        return None if found is None else Batch(found, Position(at=at + 1))
+
+    def close(self) -> None: ...
+
+
+def intake(*sources: Listed) -> tuple[Intake, list[tuple[object, ...]]]:
+    said: list[tuple[object, ...]] = []
+    made = Intake(
+        sources, future_tolerance=timedelta(seconds=10), report=lambda *what: said.append(what)
+    )
+    made.restore({})
+    return made, said
+
+
+def step(made: Intake, now: datetime = AFTER, *, all_of_it: bool = False) -> list[int]:
+    taken = made.take(made.read(now), now, all_of_it=all_of_it)
+    return taken.events["trades"]["id"].to_list() if taken.events else []
+
+
+def test_one_source_is_passed_on_as_it_is() -> None:
+    made, _ = intake(Listed("a", ROWS[:3][::-1], ROWS[3:5]))
+    assert (step(made), step(made), step(made)) == ([2, 1, 0], [3, 4], [])
+
+
+def test_the_source_that_is_ahead_waits_for_the_other() -> None:
+    a, b = Listed("a", ROWS[0:20:2]), Listed("b", ROWS[1:9:2], ROWS[9:21:2])
+    made, _ = intake(a, b)
+    first = step(made)
+    newest = ROWS["ts"][1:9:2].max()
+    assert first == sorted(first)
+    assert set(first) >= set(range(1, 9, 2))
+    assert all(ROWS["ts"][i] <= newest for i in first)
+    assert made.holding
+    rest = step(made) + step(made) + step(made)
+    assert not made.holding
+    assert sorted(first + rest) == [*range(20)]
+
+
+def test_what_waits_survives_a_checkpoint() -> None:
+    a, b = Listed("a", ROWS[0:20:2]), Listed("b", ROWS[1:9:2], ROWS[9:21:2])
+    made, _ = intake(a, b)
+    first = step(made)
+    other, _ = intake(a, b)
+    other.restore({name: lane.state for name, lane in made.lanes.items()})
+    assert other.holding
+    assert sorted(first + step(other) + step(other) + step(other)) == [*range(20)]
+
+
+def test_a_source_without_rows_holds_up_nobody() -> None:
+    made, _ = intake(Listed("a", ROWS[:5]), Listed("b"))
+    assert step(made) == [0, 1, 2, 3, 4]
+
+
+def test_at_the_end_nothing_is_held_back() -> None:
+    made, _ = intake(Listed("a", ROWS[:20]), Listed("b", ROWS[20:21]))
+    batches = made.read(AFTER)
+    assert len(made.take(batches, AFTER, all_of_it=True).events["trades"]) == 21
+    assert not made.holding
+
+
+def test_waits_double_up_to_a_limit_and_end_with_success() -> None:
+    made, said = intake(Listed("a", *[SourceError("down")] * 12, ROWS[:2]))
+    now, waits = AFTER, []
+    for _ in range(12):
+        assert step(made, now) == []
+        retry = said[-1][3]
+        assert isinstance(retry, datetime)
+        waits.append(retry - now)
+        assert step(made, retry - timedelta(milliseconds=1)) == []
+        now = retry
+    assert step(made, now) == [0, 1]
+    assert FIRST_WAIT / 2 <= waits[0] <= FIRST_WAIT
+    assert all(w <= LONGEST_WAIT for w in waits)
+    assert waits[-1] >= LONGEST_WAIT / 2
+    assert said[-1] == ("a", None, 0, None)
+
+
+def test_whatever_a_source_raises_the_others_go_on() -> None:
+    made, said = intake(Listed("a", ZeroDivisionError("odd")), Listed("b", ROWS[:2]))
+    assert step(made) == [0, 1]
+    assert said[0][:2] == ("a", "ZeroDivisionError: odd")
+
+
+def test_two_sources_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected different names"):
+        intake(Listed("a"), Listed("a"))
+
+
+def test_a_step_of_a_source_that_is_gone_cannot_be_done_again() -> None:
+    made, _ = intake(Listed("a"))
+    with pytest.raises(SourceError, match="source b is not configured"):
+        made.again({"b": {"at": 1}})
+    with pytest.raises(SourceError, match="has no rows up to"):
+        made.again({"a": {"at": 1}})

@@ -1,0 +1,64 @@
+"""What fails below the loop is a step to be done again, and the end is the same."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from features.trading import SYMBOL_5S, TRADES
+from pipeline.sources.files import FileSource
+from pipeline.stream.loop import FAILURES
+from tests.streams import AFTER, loop_of, made_up, sources_of, write_events
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond a few bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_full_disk_is_a_step_to_be_done_again(tmp_path: Path) -> None:
+    write_events(tmp_path / "events", {"trades": 300})
+    undisturbed = loop_of(tmp_path / "undisturbed", sources_of(tmp_path / "events", 60))
+    undisturbed.replay(AFTER)
+    undisturbed.close()
+    loop = loop_of(tmp_path / "home", sources_of(tmp_path / "events", 60))
+    for _ in range(3):
+        loop.step(AFTER)
+        with full_disk(), pytest.raises(FAILURES):
+            loop.step(AFTER)
+    loop.replay(AFTER)
+    for table in undisturbed.lake.tables():
+        ours, theirs = (
+            x.lake.scan(table).collect().sort("start", "entity", "end") for x in (loop, undisturbed)
+        )
+        assert_frame_equal(ours, theirs, check_exact=True)
+    assert loop.checkpoint.state() == undisturbed.checkpoint.state()
+    loop.close()
+
+
+def test_a_truncated_file_is_put_aside_and_the_loop_goes_on(tmp_path: Path) -> None:
+    rows = made_up(TRADES, 90)
+    for i in range(3):
+        rows[30 * i : 30 * i + 30].write_parquet(tmp_path / f"{i}.parquet")
+    file = tmp_path / "1.parquet"
+    file.write_bytes(file.read_bytes()[:-9])
+    loop = loop_of(tmp_path / "home", [FileSource("t", TRADES, tmp_path)], views=[SYMBOL_5S])
+    loop.replay(AFTER)
+    assert loop.checkpoint.state().views[SYMBOL_5S.name].accepted == 60
+    aside = loop.lake.scan("aside/trades").collect()
+    assert aside.select("kind", "row").rows() == [("refused", "1.parquet: the file")]
+    loop.close()
