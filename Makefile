@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lint format lock clean proof-crash proof-alerts proof-playbooks
+.PHONY: help demo test check bench docs lint format lock clean proof-backfill proof-crash proof-alerts proof-playbooks proof-drills
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ test: $(READY) ## unit tests, property tests and doctests
 
 check: lint test ## all that CI runs
 
+proof-backfill: $(READY) ## a day live against its backfill, 200,000 malformed lines, rows and answers
+	@$(BIN)/python -m pytest -m slow tests/pipeline/backfill tests/pipeline/stream/test_intake_fuzz.py $(ARGS)
+
 proof-crash: $(READY) ## the stream killed a hundred times, with disk full and database locked
 	@$(BIN)/python -m pytest -m slow tests/pipeline/stream/test_loop_crash.py tests/pipeline/stream/test_checkpoint.py $(ARGS)
 
@@ -29,6 +32,9 @@ proof-alerts: $(READY) ## the alert engine and the outbox killed fifty times, ch
 
 proof-playbooks: $(READY) ## the runner killed a hundred times, actions on a chain
 	@$(BIN)/python -m pytest -m slow tests/serving/playbooks/test_runner_proof.py $(ARGS)
+
+proof-drills: $(READY) ## every playbook drilled, every benign twin left alone
+	@$(BIN)/python -m pytest -m slow tests/serving/playbooks/test_drill.py tests/serving/playbooks/test_start_scenarios.py $(ARGS)
 
 bench: $(READY) ## ours against its peers, to benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(ARGS)

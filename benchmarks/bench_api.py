@@ -1,14 +1,16 @@
-"""The scoring API on a real server: against a constant answer, and against scikit-learn's forest.
+"""The scoring API on a real server: against a constant answer, and against the same by libraries.
 
 The constant answer is an endpoint of the same application behind the same middleware, key and
-validation. The peers of larger requests validate alike and judge by the deviations that ours
-sees, with `IsolationForest.score_samples`: one arm of the five that ours runs.
+validation. The peers of larger requests read, validate and answer alike: one judges by the same
+arms put together from scikit-learn and River, one by scikit-learn's forest alone, which is one arm
+of five. Neither gives reasons. Under ``.cpu`` stands what a request costs the server's processor.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import statistics
 import subprocess
 import sys
@@ -16,93 +18,111 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
 import polars as pl
+import river
 import sklearn
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from sklearn.ensemble import IsolationForest
 
 from benchmarks.bench_score import HISTORY, VIEW, made_up
 from benchmarks.harness import Result
-from benchmarks.trades import DAY
-from pipeline.config import Config
 from pipeline.lifecycle.train import model_path
 from pipeline.scoring.scorer import Scorer
-from serving.api.app import make_app
-from serving.api.matrices import of_frame, of_rows
-from serving.api.score import ARROW, read_arrow
-from serving.api.shared import At, House
-from serving.auth import Operator
-from serving.house import House as Whole
-from serving.store.keys import Role, make_key
+from serving.api.answers import ARROW
 
 __all__ = ["run"]
 
 JSON = "application/json"
 TOGETHER = 64
 """Connections at once, each with one request at a time."""
-NOW = DAY + timedelta(days=5)
 
 
 @dataclass(frozen=True)
 class Load:
-    """Requests of one kind: how many windows in each, how many connections and rounds."""
+    """Requests of one kind: how many windows in each, how many connections and rounds.
+
+    ``peers`` are the paths of what it is compared with, and how many requests each is sent.
+    """
 
     name: str
     rows: int
     together: int
     times: int
+    peers: tuple[tuple[str, int], ...]
     arrow: bool = False
 
 
 LOADS = (
-    Load("api.score.1", 1, TOGETHER, 3_200),
-    Load("api.score.100", 100, 8, 240),
-    Load("api.score.arrow10k", 10_000, 2, 12, arrow=True),
+    Load("api.score.1", 1, TOGETHER, 3_200, (("constant", 3_200),)),
+    Load("api.score.100", 100, 8, 240, (("arms", 80), ("forest", 160))),
+    Load("api.score.arrow10k", 10_000, 2, 12, (("arms", 4), ("forest", 12)), arrow=True),
 )
+CONSTANT = "constant answer"
+FOREST = f"scikit-learn {sklearn.__version__} forest"
+ARMS = f"scikit-learn {sklearn.__version__} and river {river.__version__}, a batch at a time"
+PEERS = {"constant": CONSTANT, "arms": ARMS, "forest": FOREST}
+ROUNDS = 6
+"""Of each kind; the first is not counted."""
+
+
+@dataclass
+class Measured:
+    """What each round of one side came to."""
+
+    rate: list[float] = field(default_factory=list)
+    slow: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
 
 def run(quick: bool = False) -> list[Result]:
-    """Windows/s of `POST /v1/score`, and for one window the 99th percentile of the time, ms."""
+    """Windows/s of `POST /v1/score`, the server's CPU, ms, and for one window the time of 99 %."""
     results = []
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (port, key):
         for load in LOADS:
-            times = max(load.times // 10, load.together) if quick else load.times
-            peer, peer_name = ("/peer/constant", "constant answer")
-            if load.rows > 1:
-                peer, peer_name = "/peer/forest", f"scikit-learn {sklearn.__version__} forest"
-            paths = ("/v1/score", peer)
-            calls = [request(port, key, path, load) for path in paths]
-            rates: list[list[float]] = [[], []]
-            slow: list[list[float]] = [[], []]
-            for turn in range(6):
-                for side, call in enumerate(calls):
+            sides = {"/v1/score": (load.times, Measured())}
+            sides |= {f"/peer/{name}": (times, Measured()) for name, times in load.peers}
+            for turn in range(ROUNDS):
+                for path, (whole, found) in sides.items():
+                    times = max(whole // 10, load.together) if quick else whole
+                    call = request(port, key, path, load)
+                    before = spent(port, key)
                     seconds, each = asyncio.run(fire(port, call, load.together, times))
                     if turn:
-                        rates[side].append(times * load.rows / seconds)
-                        slow[side].append(float(np.percentile(each, 99)) * 1e3)
-            results.append(told(load.name, rates, peer_name, "windows/s"))
-            if load.rows == 1:
-                # Of times the smaller is the better.
-                results.append(told(f"{load.name}.p99", slow, peer_name, "ms", less=True))
+                        found.rate.append(times * load.rows / seconds)
+                        found.slow.append(float(np.percentile(each, 99)) * 1e3)
+                        found.cpu.append((spent(port, key) - before) / times * 1e3)
+            ours = sides["/v1/score"][1]
+            apart = parity(port, key, load) if load.rows > 1 else 0.0
+            for name, _ in load.peers:
+                peer, said = sides[f"/peer/{name}"][1], PEERS[name]
+                line = load.name if name != "forest" else f"{load.name}.forest"
+                same = apart if name == "arms" else 0.0
+                results.append(told(line, (ours.rate, peer.rate), said, "windows/s", same))
+                cpu = (ours.cpu, peer.cpu)
+                results.append(told(f"{line}.cpu", cpu, said, "ms/call", less=True))
+                if load.rows == 1:
+                    slow = (ours.slow, peer.slow)
+                    results.append(told(f"{line}.p99", slow, said, "ms", less=True))
     return results
 
 
 def told(
-    name: str, sides: Sequence[Sequence[float]], peer: str, unit: str, *, less: bool = False
+    name: str,
+    sides: Sequence[Sequence[float]],
+    peer: str,
+    unit: str,
+    parity: float = 0.0,
+    *,
+    less: bool = False,
 ) -> Result:
-    """One line of results, of medians."""
+    """One line of results, of medians; of times and costs less is better."""
     ours, theirs = (statistics.median(side) for side in sides)
     ratio = theirs / ours if less else ours / theirs
     return Result(
-        name=name, ours=ours, peer=theirs, peer_name=peer, unit=unit, ratio=ratio, parity=0.0
+        name=name, ours=ours, peer=theirs, peer_name=peer, unit=unit, ratio=ratio, parity=parity
     )
 
 
@@ -131,8 +151,11 @@ async def fire(port: int, call: bytes, together: int, times: int) -> tuple[float
     """Send a request so many times; the seconds of all, and of each."""
     left, each = iter(range(times)), []
 
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    # Connected before the clock starts: with so few requests the wait to be let in would be the
+    # slowest hundredth.
+    doors = [await asyncio.open_connection("127.0.0.1", port) for _ in range(together)]
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in left:
             began = time.perf_counter()
             writer.write(call)
@@ -145,8 +168,35 @@ async def fire(port: int, call: bytes, together: int, times: int) -> tuple[float
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(together)))
+    await asyncio.gather(*(one(*door) for door in doors))
     return time.perf_counter() - began, each
+
+
+def answered(port: int, call: bytes) -> bytes:
+    """The body of one answer."""
+    with socket.create_connection(("127.0.0.1", port)) as door, door.makefile("rb") as stream:
+        door.sendall(call)
+        lines = iter(stream.readline, b"\r\n")
+        heads = dict(line.lower().split(b": ", 1) for line in lines if b": " in line)
+        return stream.read(int(heads[b"content-length"]))
+
+
+def spent(port: int, key: str) -> float:
+    """Seconds of processor time, user and system, that the server has taken."""
+    head = f"GET /peer/cpu HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
+    return float(orjson.loads(answered(port, head.encode())))
+
+
+def parity(port: int, key: str, load: Load) -> float:
+    """How far apart the probabilities of ours and of the same arms by libraries are."""
+    sides = []
+    for path in ("/v1/score", "/peer/arms"):
+        body = answered(port, request(port, key, path, load))
+        if load.arrow:
+            sides.append(pl.read_ipc_stream(io.BytesIO(body))["p"].to_numpy())
+        else:
+            sides.append(np.array([row["p"] for row in orjson.loads(body)["scores"]]))
+    return float(np.abs(sides[0] - sides[1]).max())
 
 
 @contextmanager
@@ -155,7 +205,7 @@ def served(folder: Path) -> Iterator[tuple[int, str]]:
     scorer = Scorer(VIEW, seed=0)
     scorer.step(made_up(0, HISTORY))
     scorer.save(model_path(folder, VIEW))
-    command = [sys.executable, "-m", "benchmarks.bench_api", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.api_server", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port, key = process.stdout.readline().split()
@@ -163,59 +213,3 @@ def served(folder: Path) -> Iterator[tuple[int, str]]:
             yield int(port), key
         finally:
             process.terminate()
-
-
-def serve(folder: Path) -> None:
-    """Serve the house of a folder, the peers beside it, until told to stop."""
-    import uvicorn
-
-    config = Config(home=folder, sources=({"kind": "push", "name": "push", "stream": "trades"},))
-    house = Whole.open(config, clock=lambda: NOW)
-    house.scorers.refresh()
-    with house.engine.begin() as connection:
-        given = {"who": "bench", "now": NOW, "per_minute": 10**9}
-        key = make_key(connection, "bench", Role.OPERATOR, **given)
-    app = make_app(house)
-    peers(app, house)
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            print(self.servers[0].sockets[0].getsockname()[1], key, flush=True)
-
-    Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False)).run()
-
-
-def peers(app: FastAPI, house: Whole) -> None:
-    """The endpoints that ours is compared with."""
-    scorer = house.scorers[VIEW.name].scorer
-    assert scorer is not None
-    (arm,) = [arm for arm in scorer.arms if arm.name == "isolation_forest"]
-    forest = IsolationForest(random_state=0).fit(arm.of(scorer.history.rows))
-    constant = orjson.dumps({"view": VIEW.name, "model": "", "scores": [{"p": 0.5}]})
-
-    @app.post("/peer/constant")
-    async def same(request: Request, house: House, who: Operator, now: At) -> Response:
-        question = orjson.loads(await request.body())
-        of_rows(VIEW, question["windows"], now)
-        return Response(constant, media_type=JSON)
-
-    @app.post("/peer/forest")
-    async def judged(request: Request, house: House, who: Operator, now: At) -> Response:
-        body = await request.body()
-        if request.headers["content-type"] == ARROW:
-            frame = await run_in_threadpool(read_arrow, body)
-            given = of_frame(VIEW, frame, now)
-        else:
-            given = of_rows(VIEW, orjson.loads(body)["windows"], now)
-        seen = np.nan_to_num(given.values[:, : forest.n_features_in_])
-        raw = -await run_in_threadpool(forest.score_samples, seen)
-        if request.headers["content-type"] != ARROW:
-            return Response(orjson.dumps({"scores": raw.tolist()}), media_type=JSON)
-        out = io.BytesIO()
-        pl.DataFrame({"entity": given.entity, "score": raw}).write_ipc_stream(out)
-        return Response(out.getvalue(), media_type=ARROW)
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]))

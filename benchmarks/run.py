@@ -23,6 +23,10 @@ __all__ = ["FLOORS", "PARITY", "main", "names", "verdict"]
 RESULTS = Path(__file__).with_name("results.json")
 PREFIX = "bench_"
 FLOORS = {
+    "api.score.1": 0.85,
+    "api.score.1.p99": 1 / 1.5,
+    "api.score.100": 5.0,
+    "api.score.arrow10k": 10.0,
     "forest.score.1": 500.0,
     "forest.score.1024": 6.0,
     "forest.score.100000": 4.0,
@@ -30,6 +34,7 @@ FLOORS = {
     "half_space.25x15": 100.0,
     "score.pipeline": 50.0,
     "stream.json": 20.0,
+    "stream.memory": 1 / 1.1,
     "stream.trades": 20.0,
     "windows.trades": 2.5,
     "windows.trades.polars": 1.0,

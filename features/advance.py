@@ -124,17 +124,16 @@ def advance_alone(
 ) -> None:
     """As `advance`, each window with a copy of the past that is then thrown away."""
     none = np.zeros(1, np.int64)
+    own_past, own_ring = np.empty((1, *past.shape[1:])), np.empty((1, *ring.shape[1:]))
+    own_at, all_past, all_at = np.zeros(1, np.int64), population.copy(), population_at.copy()
     for i in range(len(values)):
         e = entity[i]
-        own_past = np.zeros((1, *past.shape[1:]))
-        own_ring = np.full((1, *ring.shape[1:]), np.nan)
-        own_at = np.zeros(1, np.int64)
+        own_past[:], own_ring[:], own_at[:] = 0.0, np.nan, 0
         if e < len(past):
-            own_past[0] = past[e]
-            own_ring[0] = ring[e]
-            own_at[0] = at[e]
+            own_past[0], own_ring[0], own_at[0] = past[e], ring[e], at[e]
+        all_past[:], all_at[:] = population, population_at
         advance(
             none, start[i : i + 1], values[i : i + 1], ratio, shared, every, half_life,
-            own_past, own_ring, own_at, population.copy(), population_at.copy(),
+            own_past, own_ring, own_at, all_past, all_at,
             recent[i : i + 1], typical[i : i + 1], z[i : i + 1],
         )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class Baseline:
         """
         known = self._entities
         given = names if self.view.forget_after else ("",) * len(names)
-        number = np.array([known.get(name, len(known)) for name in given], np.int64)
+        number = np.fromiter(map(known.get, given, repeat(len(known))), np.int64, len(given))
         recent, typical, z = (np.empty(values.shape) for _ in range(3))
         advance_alone(
             number,

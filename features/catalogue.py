@@ -9,6 +9,7 @@ from features import (
     contracts,
     market_data,
     orders,
+    rings,
     senders,
     system,
     trading,
@@ -21,6 +22,7 @@ __all__ = ["STREAMS", "VIEWS", "view"]
 _VIEWS = (
     trading.SYMBOL_5S,
     trading.SYMBOL_1M,
+    rings.SYMBOL_5M,
     orders.ACCOUNT_SYMBOL_5S,
     orders.ACCOUNT_SYMBOL_1M,
     orders.SYMBOL_1M,

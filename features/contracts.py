@@ -176,6 +176,12 @@ def role_changes(privileged: pl.Expr) -> pl.Expr:
     return privileged.is_in(["role", "owner"]).sum()
 
 
+@feature(unit="transactions", direction="high", silent=0, source="SCM-4")
+def pauses(privileged: pl.Expr) -> pl.Expr:
+    """Transactions whose gravest privileged event stopped the contract or let it go on."""
+    return privileged.is_in(["pause", "unpause"]).sum()
+
+
 @feature(unit="transactions", direction="high", silent=0, source=S2)
 def upgrades(privileged: pl.Expr) -> pl.Expr:
     """Transactions whose gravest privileged event changed the code."""
@@ -215,7 +221,7 @@ def youngest_contract(contract_age: pl.Expr) -> pl.Expr:
 
 @feature(unit="transactions", direction="high", silent=0, source=S1)
 def mixer_funded(funder: pl.Expr) -> pl.Expr:
-    """Transactions of senders whose first ether came from a mixer."""
+    """Transactions of senders whom a mixer paid before they ever sent anything."""
     return funder.eq_missing("mixer").sum()
 
 

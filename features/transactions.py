@@ -173,7 +173,7 @@ TRANSACTIONS = Stream(
         Column(
             "sender_age",
             pl.Float64(),
-            "Time since the sender's first transaction.",
+            "Time since the sender's first transaction, where that was seen.",
             "s",
             required=False,
             at_least=0,
@@ -181,7 +181,7 @@ TRANSACTIONS = Stream(
         Column(
             "contract_age",
             pl.Float64(),
-            "Time since `to` was created.",
+            "Time since `to`, or what is created instead, was created, where that was seen.",
             "s",
             required=False,
             at_least=0,
@@ -189,7 +189,8 @@ TRANSACTIONS = Stream(
         Column(
             "funder",
             pl.Enum(["exchange", "bridge", "mixer", "contract", "account"]),
-            "What first sent ether to the sender.",
+            "What sent ether to the sender before its first transaction: of several, what is "
+            "hardest to see behind.",
             required=False,
         ),
     ),

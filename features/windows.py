@@ -109,12 +109,19 @@ class Windower:
         return self._close(present.filter(late), events.filter(future))
 
     def advance(self, now: datetime) -> Closed:
-        """Let time pass without an event: after ``idle_timeout`` event time follows the clock."""
+        """Let time pass without an event: after ``idle_timeout`` event time follows the clock.
+
+        It keeps the distance that events had when they last came: those of a chain come
+        confirmed, more than a minute old, and must not be late for having been quiet.
+        """
         s = self.state
         nothing = s.pending.clear()
-        if s.last_arrival is not None and now - s.last_arrival >= self.idle_timeout:
-            self.state = replace(s, newest=_latest(s.newest, now - self.idle_timeout))
-        return self._close(nothing, nothing)
+        until = None
+        if s.newest is not None and s.last_arrival is not None:
+            idle = now - s.last_arrival - self.idle_timeout
+            if idle >= timedelta(0):
+                until = self._start(s.newest + idle - self.view.lateness)
+        return self._close(nothing, nothing, until)
 
     def flush(self) -> Closed:
         """Close every window that holds an event: the end of a finite history."""

@@ -122,11 +122,16 @@ class Bands(OnlineDetector):
         """
         centre, width = self._expect(X)
         values = X[:, : self.width]
-        off = (values - centre) / width
+        off = np.subtract(values, centre, out=centre)
+        off /= width
         sides = np.array(self.sides_of_concern)
-        beyond = np.where(sides == 0, np.abs(off), off * sides) - 1.0
+        beyond = np.maximum(
+            off * np.where(sides == 0, 1, sides), off * np.where(sides == 0, -1, sides)
+        )
+        beyond -= 1.0
+        beyond[values == 0.0] = 0.0
         terms = np.zeros(X.shape)
-        terms[:, : self.width] = np.where(values == 0.0, 0.0, np.clip(beyond, 0.0, LARGEST_TERM))
+        np.clip(beyond, 0.0, LARGEST_TERM, out=terms[:, : self.width])
         return terms
 
     def _fit(self, X: Matrix, seed: int) -> None:

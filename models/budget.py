@@ -12,12 +12,14 @@ from features.jit import kernel
 from models.detector import State, StateError, Vector, state_array
 from models.metrics import SAME_ALERT_S
 
-__all__ = ["AlertBudget", "count_alerts", "split"]
+__all__ = ["AlertBudget", "count_alerts", "split", "worth"]
 
 LEVELS = np.geomspace(1e-3, 1e6, 145)
 LEAST_ALERTS = 20
 # How far a threshold may be moved to make up for alerts that were too many or too few.
 LEAST_PACE, MOST_PACE = 0.5, 2.0
+# Verdicts that are assumed before there are any, and the least share of a budget they can leave.
+WORTH, LEAST_WORTH = 10, 0.25
 # Beyond this power two measured levels say more about their own noise than about clusters.
 MOST_GROWTH = 4.0
 
@@ -170,6 +172,19 @@ def split(budget: float, views: Iterable[str]) -> dict[str, float]:
     """
     names = list(views)
     return {name: budget / len(names) for name in names}
+
+
+def worth(real: int, noise: int) -> float:
+    """The share of a budget that verdicts on its alerts leave, 0.25 to 1.
+
+    It is the share of alerts that were worth telling, as if ten that were had been judged before.
+
+    >>> worth(0, 0), worth(0, 10), worth(10, 10), worth(3, 1_000)
+    (1.0, 0.5, 0.6666666666666666, 0.25)
+
+    Source: the mean of a posterior; that the budget is cut by it and the bound are ours.
+    """
+    return max((real + WORTH) / (real + noise + WORTH), LEAST_WORTH)
 
 
 def count_alerts(entity: NDArray[np.int64], end: Vector, *, apart: float = SAME_ALERT_S) -> int:

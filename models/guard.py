@@ -14,7 +14,7 @@ __all__ = ["Gate", "Guard"]
 LEAK = 0.002
 CAPACITY = 8.0
 MOST = 50_000
-NEVER = -(2**62)
+NEVER, FOREVER = -(2**62), 2**62
 # Far from the numbers that a sample hashes with the same seed, and beyond its modulus.
 FIRST, PARTS = 2**40, 1_000_000
 
@@ -178,9 +178,8 @@ class Guard:
         self._passed = np.concatenate([self._passed, self.gate.passes(flagged, share=share)])
         self.rows = np.concatenate([self.rows, rows])
         self._clock = max(self._clock, int(end.max(initial=self._clock)))
-        held = np.zeros(len(self._end), bool)
-        for name in self._open:
-            held |= self._near(name)
+        since = [self._open.get(name, FOREVER) for name in self._entity.tolist()]
+        held = self._end > np.array(since, np.int64) - self.margin
         due = ~held & (self._end <= self._clock - (2 * self.margin if wait else 0))
         learned = self.rows[due & self._passed]
         held_now = np.flatnonzero(held)
@@ -195,8 +194,13 @@ class Guard:
         """
         self._open[entity] = min(since, self._open.get(entity, since))
 
-    def judge(self, entity: str, *, real: bool) -> Matrix:
+    def judge(self, entity: str, *, real: bool | None) -> Matrix:
         """Close the incident of an entity; return the rows that are to be learned now, in order.
+
+        Parameters
+        ----------
+        real : bool or None
+            None where nobody said: its windows then wait, and pass, like any others.
 
         Raises
         ------
@@ -208,6 +212,8 @@ class Guard:
             raise KeyError(f"no incident of {entity} is open; open are: {known}")
         near = self._near(entity)
         del self._open[entity]
+        if real is None:
+            return self.rows[:0]
         learned = self.rows[near] if not real else self.rows[:0]
         self._keep(~near)
         return learned

@@ -31,8 +31,13 @@ class Links:
     def __init__(self) -> None:
         self._into: dict[str, dict[str, float]] = {}
 
-    def set(self, origin: str, target: str, share: float) -> None:
+    def set(self, origin: str, target: str, share: float) -> str | None:
         """Link two entities; a share of 0 undoes the link.
+
+        Returns
+        -------
+        str or None
+            The target whose links were forgotten for it.
 
         Raises
         ------
@@ -48,8 +53,11 @@ class Links:
         into[origin] = share
         strongest = sorted(into.items(), key=lambda item: (-item[1], item[0]))[:MOST_LINKS]
         self._into[target] = {name: part for name, part in strongest if part > 0}
-        if len(self._into) > MOST_TARGETS:
-            del self._into[next(iter(self._into))]
+        if len(self._into) <= MOST_TARGETS:
+            return None
+        oldest = next(iter(self._into))
+        del self._into[oldest]
+        return oldest
 
     def paths(self, entity: str, depth: int) -> dict[str, Path]:
         """For each origin the path to an entity, of at most ``depth`` links, that brings most.
@@ -76,13 +84,9 @@ class Links:
         """Every entity that something is handed on to."""
         return [target for target, into in self._into.items() if into]
 
-    def rows(self) -> list[list[str | float]]:
-        """Every link as origin, target and share."""
-        return [
-            [origin, target, share]
-            for target, into in self._into.items()
-            for origin, share in into.items()
-        ]
+    def into(self, target: str) -> dict[str, float]:
+        """What share of its risk each origin hands on to an entity."""
+        return dict(self._into.get(target, {}))
 
 
 def _order(path: Path) -> tuple[float, int, tuple[str, ...]]:

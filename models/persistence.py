@@ -54,13 +54,11 @@ def write_state(path: str | Path, name: str, version: int, state: State) -> None
         "state": {key: value for key, value in state.items() if key not in arrays},
     }
     text = json.dumps(header, allow_nan=False, sort_keys=True).encode()
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)
     # Renamed when complete, so that a crash leaves the old file or the new one.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.getbuffer())
+            np.savez(file, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

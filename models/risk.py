@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any
 
 import numpy as np
 
-from models.detector import State, StateError, Vector, state_value
+from models.detector import StateError, Vector
 from models.links import Links
 
 __all__ = ["LINKED", "Contribution", "Risk", "RiskBook", "RiskInput", "severity"]
@@ -159,9 +159,11 @@ class RiskBook:
         self._inputs: dict[str, dict[str, list[RiskInput]]] = {}
         self._links = Links()
         self._criticality: dict[str, float] = {}
+        self._changed: set[str] = set()
 
     def add(self, entity: str, inputs: Iterable[RiskInput]) -> None:
         """Take inputs of an entity, in any order."""
+        self._changed.add(entity)
         sources = self._inputs.setdefault(entity, {})
         for new in inputs:
             kept = sources.setdefault(new.source, [])
@@ -170,17 +172,21 @@ class RiskBook:
             del kept[MOST_INPUTS:]
         if len(self._inputs) > MOST_ENTITIES:
             grave = sorted(self._inputs, key=self._gravest, reverse=True)
-            self._inputs = {name: self._inputs[name] for name in grave[: MOST_ENTITIES * 9 // 10]}
+            for name in grave[MOST_ENTITIES * 9 // 10 :]:
+                del self._inputs[name]
+                self._changed.add(name)
 
     def link(self, origin: str, target: str, share: float) -> None:
         """Have an entity hand a share of its risk, 0 to 1, on to another; see `Links.set`."""
-        self._links.set(origin, target, share)
+        forgotten = self._links.set(origin, target, share)
+        self._changed |= {target} if forgotten is None else {target, forgotten}
 
     def weigh(self, entity: str, criticality: float) -> None:
         """Set how critical an entity is: 1 as any, 2 doubles the odds of its risk."""
         if not 0.01 <= criticality <= 100.0:
             raise ValueError(f"criticality of {entity!r} is {criticality}, expected 0.01 to 100")
         self._criticality[entity] = criticality
+        self._changed.add(entity)
 
     def risk(self, entity: str, now: datetime) -> Risk:
         """The risk of an entity; inputs after ``now`` do not count yet."""
@@ -219,51 +225,44 @@ class RiskBook:
         for entity, sources in list(self._inputs.items()):
             for source, kept in list(sources.items()):
                 sources[source] = [new for new in kept if self._worth(new, now) >= LEAST]
+                if len(sources[source]) < len(kept):
+                    self._changed.add(entity)
             if not any(sources.values()):
                 del self._inputs[entity]
 
-    def state(self) -> State:
-        """All that was learned and set, as JSON values."""
-        return {
-            "half_life": self.half_life.total_seconds(),
-            "cap": self.cap,
-            "caps": [list(item) for item in self.caps.items()],
-            "depth": self.depth,
-            "inputs": [
-                [entity, new.severity, new.at.isoformat(), new.source, new.note]
-                for entity, sources in self._inputs.items()
-                for kept in sources.values()
-                for new in kept
-            ],
-            "links": self._links.rows(),
-            "criticality": [list(item) for item in self._criticality.items()],
-        }
+    def state(self) -> dict[str, dict[str, Any] | None]:
+        """What changed of each entity since the last call, as JSON values; None where forgotten."""
+        changed = {entity: self._row(entity) for entity in sorted(self._changed)}
+        self._changed.clear()
+        return changed
 
-    @classmethod
-    def from_state(cls, state: State) -> Self:
-        """The book that `state` describes.
+    def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Begin again from all that `state` gave, the newest of each entity.
 
-        Raises
-        ------
-        StateError
-            A part is missing or has the wrong type or range.
+        Raises StateError where a part is missing or has the wrong type or range.
         """
+        self._inputs, self._links, self._criticality = {}, Links(), {}
         try:
-            book = cls(
-                half_life=timedelta(seconds=state_value(state, "half_life", float)),
-                cap=state_value(state, "cap", float),
-                caps=dict(state_value(state, "caps", list)),
-                depth=state_value(state, "depth", int),
-            )
-            for entity, grade, at, source, note in state_value(state, "inputs", list):
-                book.add(entity, [RiskInput(grade, datetime.fromisoformat(at), source, note)])
-            for origin, target, share in state_value(state, "links", list):
-                book.link(origin, target, share)
-            for entity, criticality in state_value(state, "criticality", list):
-                book.weigh(entity, criticality)
-        except (TypeError, ValueError) as error:
+            for entity, row in state.items():
+                for grade, at, source, note in row["inputs"]:
+                    self.add(entity, [RiskInput(grade, datetime.fromisoformat(at), source, note)])
+                for origin, share in row["links"].items():
+                    self.link(origin, entity, share)
+                self.weigh(entity, row["criticality"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateError(f"state holds no risk book: {error}") from error
-        return book
+        self._changed.clear()
+
+    def _row(self, entity: str) -> dict[str, Any] | None:
+        inputs = [
+            [new.severity, new.at.isoformat(), new.source, new.note]
+            for kept in self._inputs.get(entity, {}).values()
+            for new in kept
+        ]
+        links, criticality = self._links.into(entity), self._criticality.get(entity, 1.0)
+        if not inputs and not links and criticality == 1.0:
+            return None
+        return {"inputs": inputs, "links": links, "criticality": criticality}
 
     def _worth(self, new: RiskInput, now: datetime) -> float:
         return float(new.severity * 0.5 ** ((now - new.at) / self.half_life))

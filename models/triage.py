@@ -112,11 +112,17 @@ class Triage:
         numbers, texts = _columns(evidence)
         x = self._scale.transform_one(numbers) | texts
         seen = self.verdicts
-        real, ours = seen["real"] + seen["wrong_team"], seen["real"]
+        told_ours = min(seen["real"], seen["wrong_team"]) >= self.least
         return Opinion(
-            _chance(self._real, x) if min(real, seen["noise"]) >= self.least else None,
-            _chance(self._ours, x) if min(ours, seen["wrong_team"]) >= self.least else None,
+            _chance(self._real, x) if self.speaks else None,
+            _chance(self._ours, x) if told_ours else None,
         )
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there are enough verdicts to say whether an alert is real."""
+        noise = self.verdicts["noise"]
+        return min(self.verdicts.total() - noise, noise) >= self.least
 
     def rank(self, alerts: Sequence[Evidence]) -> list[int]:
         """The places of all alerts, the likeliest to be real first; as given while it abstains."""

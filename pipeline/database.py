@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,7 +56,8 @@ def open_engine(url: str) -> sa.Engine:
     except sa.exc.ArgumentError as error:
         raise StoreError("the store's URL cannot be read; expected sqlite:///FILE") from error
     if kind == "sqlite":
-        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000})
+        given = {"timeout": BUSY_MS / 1000, "factory": _Connection}
+        engine = sa.create_engine(parsed, connect_args=given)
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _begin_immediate)
         return engine
@@ -97,6 +99,13 @@ def upsert(
         else statement.on_conflict_do_nothing(index_elements=key),
         [dict(row) for row in rows],
     )
+
+
+class _Connection(sqlite3.Connection):
+    def __del__(self) -> None:
+        # A pool that nobody holds closes nothing, and from Python 3.13 on that is a warning.
+        with suppress(sqlite3.ProgrammingError):  # of another thread
+            self.close()
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

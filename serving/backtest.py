@@ -17,8 +17,11 @@ import sqlalchemy as sa
 
 from pipeline.config import Config
 from pipeline.database import open_engine, reading
-from serving.alerts.engine import ALERTS_PER_DAY, AlertEngine
+from pipeline.lake import Lake
+from serving.alerts.engine import AlertEngine
+from serving.alerts.thresholds import ALERTS_PER_DAY, Thresholds
 from serving.past import Past
+from serving.rules.actors import Actors
 from serving.rules.book import RuleBook
 from serving.rules.correlate import Correlator, inhibitions
 from serving.rules.load import PACKS, load_packs
@@ -43,8 +46,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = list[dict[str, Any]]
 
 
-def engine_of(config: Config) -> AlertEngine:
-    """The alert engine of a configuration, without playbooks.
+def engine_of(config: Config, lake: Lake, store: sa.Engine, *, until: datetime) -> AlertEngine:
+    """The alert engine of a configuration as it would be live, but without playbooks.
+
+    Parameters
+    ----------
+    lake : Lake
+        How rare a window must be follows from its fortnight before ``until``.
+    store : sqlalchemy.Engine
+        Verdicts in it have moved that, as they have for the live engine; it also knows who is
+        behind what.
+    until : datetime
+        Aware UTC.
 
     Raises
     ------
@@ -53,10 +66,13 @@ def engine_of(config: Config) -> AlertEngine:
     """
     settings = settings_of(config)
     packs = load_packs([PACKS, *settings.rules])
+    with reading(store) as connection:
+        bars = Thresholds(lake, settings.budgets, until=until).bars(connection, now=until)
+        actors = Actors.of(connection)
     return AlertEngine(
         RuleBook(packs),
-        Correlator(packs),
-        thresholds=settings.budgets,
+        Correlator(packs, actor=actors),
+        thresholds={view: bar.level for view, bar in bars.items()},
         routes=settings.routes,
         inhibitions=[*inhibitions(packs), *settings.inhibitions],
     )

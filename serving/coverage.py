@@ -22,8 +22,9 @@ from pipeline.database import reading
 from pipeline.lake import Lake
 from serving.alerts.routes import Route
 from serving.playbooks.definition import Playbook
+from serving.playbooks.grade import PART as DRILLS
 from serving.rules.rule import Pack
-from serving.store.tables import alerts, outbox, run_steps, runs
+from serving.store.tables import alerts, memory, outbox, run_steps, runs
 
 __all__ = ["Answer", "answers", "coverage", "coverage_text", "requirements"]
 
@@ -118,13 +119,19 @@ def coverage(
     dict
         ``total``, ``answered``, ``exercised``: counts; ``unanswered``: ids that nothing answers;
         ``unknown``: ids that are named but are no line; ``requirements``: of each ``id``,
-        ``words``, ``answers`` (kind, name, exercised) and ``exercised``, the newest of them.
+        ``words``, ``answers`` (kind, name, exercised) and ``exercised``, the newest of them;
+        ``drilled``: of each playbook when it last was (``at``, None for never) and if it
+        ``passed``.
     """
     found: dict[str, dict[Answer, None]] = defaultdict(dict)
     for answer in answers(packs, library, routes):
         for name in _lines(answer.requirement):
             found[name][answer] = None
     when = _exercised(store, lake)
+    drills: dict[str, dict[str, Any]] = {}
+    if store is not None:
+        with reading(store) as connection:
+            drills = _drilled(connection)
     lines: list[dict[str, Any]] = []
     for name, (words, _) in requirements().items():
         told = [
@@ -140,6 +147,10 @@ def coverage(
         "unanswered": [line["id"] for line in lines if not line["answers"]],
         "unknown": sorted(found.keys() - requirements().keys()),
         "requirements": lines,
+        "drilled": {
+            name: {"at": grade.get("at"), "passed": grade.get("passed", False)}
+            for name, grade in ((name, drills.get(name, {})) for name in sorted(library))
+        },
     }
 
 
@@ -153,7 +164,13 @@ def coverage_text(given: Mapping[str, Any]) -> str:
         since = (line["exercised"] or "never")[:10]
         rows.append(f"{line['id']:<18} {since:<10}  {line['words']}: {answered}")
     counts = "{answered} of {total} lines are answered, {exercised} were put to use"
-    return "\n".join([*rows, "", counts.format_map(given)])
+    drills = [
+        f"{name}: drilled {grade['at'][:10]}, {'passed' if grade['passed'] else 'not passed'}"
+        if grade["at"]
+        else f"{name}: never drilled"
+        for name, grade in given["drilled"].items()
+    ]
+    return "\n".join([*rows, "", counts.format_map(given), "", *drills])
 
 
 def _lines(name: str) -> list[str]:
@@ -196,13 +213,21 @@ def _used(store: sa.Engine) -> tuple[Times, Times, Times]:
         fired = sa.select(alerts.c.arms, alerts.c.last_seen).order_by(alerts.c.last_seen)
         for arms, at in connection.execute(fired):
             rules |= {arm.removeprefix("rule:"): at for arm in arms if arm.startswith("rule:")}
+        drilled = _drilled(connection)
         done = (
             sa.select(runs.c.playbook, run_steps.c.step, sa.func.max(run_steps.c.ended_at))
             .join(runs, runs.c.id == run_steps.c.run)
             .where(run_steps.c.state == "done")
             .group_by(runs.c.playbook, run_steps.c.step)
         )
-        steps = {f"{book}.{step}": at for book, step, at in connection.execute(done)}
+        steps = {
+            f"{book}.{one['step']}": datetime.fromisoformat(grade["at"])
+            for book, grade in drilled.items()
+            for one in grade["steps"]
+            if one["state"] == "done"
+        }
+        for book, step, at in connection.execute(done):
+            steps[f"{book}.{step}"] = max(at, steps.get(f"{book}.{step}", at))
         sent = (
             sa.select(outbox.c.channel, sa.func.max(outbox.c.sent_at).label("at"))
             .where(outbox.c.state == "sent")
@@ -210,6 +235,12 @@ def _used(store: sa.Engine) -> tuple[Times, Times, Times]:
         )
         channels = {row.channel: row.at for row in connection.execute(sent)}
     return rules, steps, channels
+
+
+def _drilled(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+    """The latest grade of each playbook that was drilled."""
+    grades = sa.select(memory.c.key, memory.c.state).where(memory.c.part == DRILLS)
+    return {row.key: row.state for row in connection.execute(grades)}
 
 
 def _measured(lake: Lake) -> Times:

@@ -27,6 +27,7 @@ from pipeline.simulate.platform import Platform
 from pipeline.sources.kinds import build
 from pipeline.stream.live import loop_of
 from serving.demo_cast import Act, Cast
+from serving.demo_chain import DemoChain
 from serving.demo_told import Told, result, told_of
 from serving.house import House
 from serving.playbooks.actions.catalogue import ACTIONS
@@ -42,6 +43,8 @@ __all__ = ["QUIET", "SLICE", "USER", "Demo", "demonstration"]
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 QUIET = timedelta(hours=3)
 SLICE, QUIET_SLICE = timedelta(minutes=5), timedelta(minutes=30)
+PATIENCE = timedelta(minutes=20)
+"""Nobody who plays waits longer than this: not six hours, nor three weeks."""
 LEEWAY = timedelta(minutes=15)
 """An announcement is longer than the work, as announcements are."""
 USER = "demo"
@@ -81,12 +84,18 @@ class Demo:
         numbers: Collection[int] | None = None,
     ) -> None:
         self.seed, self.now = seed, now
-        self.platform = Platform(seed, START)
+        self.chain = DemoChain(seed, START, config.home / "keys") if DemoChain.possible() else None
+        world = self.chain.world if self.chain else None
+        self.platform = Platform(seed, START, chain=world, patience=PATIENCE)
         if now > START:
             self.platform.advance(now)
+        if self.chain:
+            self.chain.events()
         self.house = House.open(config, clock=lambda: self.now)
         services = connect(self.house.settings.playbooks.services, config, self.house.lake)
         services["platform"] = SimulatedPlatform().client()
+        if self.chain:
+            services |= self.chain.services
         self.house.runner = Runner(self.house.engine, ACTIONS, services=services, who="demo")
         self._alerts = self.house.alerts()
         self._loop = loop_of(config, build(config, lambda: self.now), sink=self._alerts)
@@ -98,12 +107,17 @@ class Demo:
 
     def again(self) -> None:
         """Let everybody play, from now on."""
+        if self.chain:
+            self.chain.resume()
         self.cast = Cast(self.platform, self.now, self._numbers)
         self._keep_calendar()
 
     def advance(self, until: datetime) -> None:
         """Let both live on: events arrive, windows close, alerts fire, playbooks act."""
-        for stream, rows in self.platform.advance(until).items():
+        events = self.platform.advance(until)
+        if self.chain:
+            events |= self.chain.events()
+        for stream, rows in events.items():
             self.house.spools[stream].append(rows)
         self.now = until
         while self._loop.step(until):
@@ -113,6 +127,8 @@ class Demo:
             # At sixty times real time who has signed in would be out after twelve minutes.
             connection.execute(sessions.update().values(expires_at=until + LIFE))
         self.house.runner.tick(now=until)
+        if self.chain:
+            self.chain.settle()
         self.house.outbox.tick(now=until)
 
     def news(self) -> list[Told]:

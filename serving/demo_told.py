@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from features.catalogue import VIEWS
 from pipeline.database import reading
-from serving.demo_cast import NOT_PLAYED, Act, Cast, Stage
+from serving.demo_cast import Act, Cast, Stage
 from serving.rules.correlate import CORRELATION
 from serving.severity import Severity
 from serving.store.tables import alerts, runs
@@ -100,7 +100,9 @@ def result(engine: sa.Engine, cast: Cast, *, now: datetime) -> dict[str, Any]:
         fired = sa.select(alerts).where(alerts.c.severity.in_(WORTH))
         ordered = connection.execute(fired.order_by(alerts.c.fired_at, alerts.c.id))
         every = [dict(row) for row in ordered.mappings() if row["fired_at"] is not None]
-        begun = connection.execute(sa.select(runs.c.incident, runs.c.playbook)).all()
+        begun = connection.execute(
+            sa.select(runs.c.incident, runs.c.playbook, runs.c.started_at)
+        ).all()
     mine: dict[str, list[tuple[Row, Stage]]] = {act.name: [] for act in cast.acts}
     others: list[Row] = []
     for row in every:
@@ -111,19 +113,21 @@ def result(engine: sa.Engine, cast: Cast, *, now: datetime) -> dict[str, Any]:
             mine[found[0].name].append((row, found[1]))
         else:
             others.append(row)
-    started = {run.incident: run.playbook for run in begun}
+    started = {run.incident: (run.playbook, run.started_at) for run in begun}
     return {
         "from": cast.begin.isoformat(),
         "until": now.isoformat(),
         "played": [_of_act(act, mine[act.name], started) for act in cast.acts if act.start < now],
-        "not_played": {f"S{number}": why for number, why in NOT_PLAYED.items()},
+        "not_played": cast.not_played,
         "others": {"alerts": len(others), "pages": len(_pages(others))},
         "before": {"alerts": sum(row["fired_at"] < cast.begin for row in every)},
     }
 
 
 def _of_act(
-    act: Act, told: Sequence[tuple[Row, Stage]], started: Mapping[str, str]
+    act: Act,
+    told: Sequence[tuple[Row, Stage]],
+    started: Mapping[str, tuple[str, datetime]],
 ) -> dict[str, Any]:
     rows = [row for row, _ in told]
     first, stage = told[0] if told else (None, None)
@@ -137,7 +141,15 @@ def _of_act(
         "delay": (first["fired_at"] - stage.start).total_seconds() if first and stage else None,
         "alerts": len(rows),
         "pages": len(_pages(rows)),
-        "playbooks": sorted({started[incident] for incident in ours if incident in started}),
+        # One that began before it was another's doing: its alerts only joined that incident.
+        "playbooks": sorted(
+            {
+                book
+                for incident in ours & started.keys()
+                for book, at in [started[incident]]
+                if at >= act.start
+            }
+        ),
     }
 
 

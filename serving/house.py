@@ -15,16 +15,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from features.catalogue import VIEWS
 from pipeline.config import Config
 from pipeline.database import open_engine
 from pipeline.lake import Lake
-from pipeline.scoring.thresholds import alert_thresholds
 from pipeline.sources.kinds import Push
 from pipeline.sources.spool import Spool
-from serving.alerts.engine import ALERTS_PER_DAY, AlertEngine
+from serving.alerts.engine import AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.muting import Inhibition
+from serving.alerts.thresholds import Thresholds
 from serving.alerts.witness import Witness
 from serving.api.judging import Judge
 from serving.api.metrics import Meters
@@ -37,6 +36,7 @@ from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import LIBRARY, Playbook, load_library
 from serving.playbooks.runner import Runner
 from serving.playbooks.start import start as start_run
+from serving.rules.actors import Actors
 from serving.rules.book import RuleBook
 from serving.rules.correlate import Correlator, inhibitions
 from serving.rules.load import PACKS, load_packs
@@ -137,20 +137,23 @@ class House:
     def alerts(self) -> AlertEngine:
         """An alert engine, for the one stream loop that feeds it.
 
-        How rare a window must be follows from the alert budgets and from what the last fortnight
-        of each view would have raised.
+        How rare a window must be follows from the alert budgets, from what the last fortnight of
+        each view would have raised, and from what people said of alerts.
         """
-        budgets = dict.fromkeys(VIEWS, ALERTS_PER_DAY) | self.settings.budgets
-        return AlertEngine(
+        now, actors = self.clock(), Actors()
+        engine = AlertEngine(
             RuleBook(self.packs),
-            Correlator(self.packs),
-            thresholds=alert_thresholds(self.lake, budgets, until=self.clock()),
+            Correlator(self.packs, actor=actors),
+            actors=actors,
+            bars=Thresholds(self.lake, self.settings.budgets, until=now),
             routes=self.settings.routes,
             inhibitions=self.inhibitions,
             start=self.start,
-            model_version=self.scorers.version,
             witness=Witness(self.config.home / "evidence"),
         )
+        with self.engine.begin() as connection:
+            engine.hear(connection, now=now)
+        return engine
 
     def ledger(
         self, connection: sa.Connection, group: Callable[[Verdict], str], *, now: datetime

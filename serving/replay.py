@@ -26,6 +26,7 @@ from serving.alerts.lifecycle import AlertError
 from serving.alerts.witness import numbers_of
 from serving.backtest import STEP
 from serving.past import Past, past_of
+from serving.rules.actors import Actors
 from serving.rules.book import RuleBook
 from serving.rules.breach import Breach
 from serving.rules.correlate import CORRELATION, Correlator
@@ -122,7 +123,7 @@ def replay(
         if breach["rule"].startswith("learned."):
             _learned(found, row["view"], breach, again)
         else:
-            _rule(found, breach, lake, packs)
+            _rule(found, breach, lake, _Rules(packs, Actors.of(connection)))
     if not (found.checked or found.differences or found.missing):
         found.missing.append("anything to judge: it came from another system")
     return Replay(alert, tuple(found.checked), tuple(found.differences), tuple(found.missing))
@@ -171,7 +172,7 @@ def _score(
     made = numbers_of(mine.row(0, named=True))
     same = [found.compare(f"score: {n}", kept["numbers"].get(n), made[n]) for n in made]
     if all(same):
-        found.checked.append(f"score by {kept['scorer']}: {len(made)} numbers")
+        found.checked.append(f"score by {kept['model']}, {kept['scorer']}: {len(made)} numbers")
     return mine
 
 
@@ -182,8 +183,7 @@ def _learned(found: _Findings, view: str, kept: Row, scores: pl.DataFrame | None
     _match(found, kept, changes(VIEWS[view], scores))
 
 
-def _rule(found: _Findings, kept: Row, lake: Lake, packs: Sequence[Pack]) -> None:
-    rules = _Rules(packs)
+def _rule(found: _Findings, kept: Row, lake: Lake, rules: _Rules) -> None:
     views, back = rules.needs(kept["rule"])
     if not views:
         found.missing.append(f"{kept['rule']}: no pack has this rule any more")
@@ -224,8 +224,8 @@ def _match(found: _Findings, kept: Row, made: Sequence[Breach] | Iterator[Breach
 class _Rules:
     """The rules that are there now, and how far back each of them looks."""
 
-    def __init__(self, packs: Sequence[Pack]) -> None:
-        self._packs = packs
+    def __init__(self, packs: Sequence[Pack], actors: Actors) -> None:
+        self._packs, self._actors = packs, actors
         self._views: dict[str, tuple[str, timedelta]] = {}
         self._joined: dict[str, Correlation] = {}
         for pack in packs:
@@ -254,7 +254,7 @@ class _Rules:
         self, past: Sequence[Past], since: datetime, until: datetime, *, apart: bool
     ) -> Iterator[Breach]:
         """What the rules say of the past, in the order of time."""
-        book, correlator = RuleBook(self._packs), Correlator(self._packs)
+        book, correlator = RuleBook(self._packs), Correlator(self._packs, actor=self._actors)
         steps = -((since - until) // STEP)
         times = [until - number * STEP for number in range(steps, -1, -1)]
         parts = zip(*(one.steps(times, 0.0) for one in past), strict=True)

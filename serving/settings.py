@@ -61,11 +61,26 @@ class Playbooks(Strict):
         Whether alerts start playbooks at all.
     services : Services
         Connections of actions.
+    preempt : tuple of str
+        Vaults, by their names among the contracts of ``services.chain``, for which pending
+        transactions are tried; needs a node that shows them, and the guardian's keystore.
     """
 
     folders: tuple[Path, ...] = ()
     start: bool = True
     services: Services = Services()
+    preempt: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_preempt(self) -> Playbooks:
+        chain = self.services.chain
+        known = chain.contracts if chain else {}
+        if unknown := [name for name in self.preempt if name not in known]:
+            told = f"expected some of services.chain.contracts: {', '.join(known) or 'none'}"
+            raise ValueError(f"preempt: {unknown[0]} is unknown; {told}")
+        if self.preempt and chain and "guardian" not in chain.signers:
+            raise ValueError("preempt: services.chain.signers has no guardian; expected one")
+        return self
 
 
 class Settings(Strict):

@@ -18,8 +18,9 @@ from pipeline.config import Config, read_config
 from pipeline.stream.live import run
 from serving.house import House
 from serving.settings import DEFAULT
+from serving.watchers import Watcher, watchers
 
-__all__ = ["configured", "listen", "signalled", "up"]
+__all__ = ["configured", "listen", "repeat", "signalled", "up"]
 
 ALERTS_S, OTHERS_S = 5.0, 1.0
 
@@ -108,24 +109,46 @@ def _stream(house: House, stop: Event, failed: Event) -> list[Thread]:
         finally:
             stop.set()
 
-    def every(seconds: float, act: Callable[[], Any]) -> None:
-        # A database that is away for a moment is asked again: what is due stays due.
-        while not stop.wait(seconds):
-            try:
-                act()
-            except Exception as error:
-                _say(f"{threading.current_thread().name}: {type(error).__name__}: {error}")
+    def every(name: str, seconds: float, act: Callable[[], object]) -> Thread:
+        return Thread(target=repeat, args=(act, seconds, stop, stop.wait), name=name)
+
+    def watch(watcher: Watcher) -> None:
+        try:
+            repeat(watcher.look, watcher.every, stop, watcher.wait or stop.wait)
+        finally:
+            watcher.close()
 
     return [
         Thread(target=once, args=(loop,), name="stream"),
-        Thread(target=every, args=(ALERTS_S, alerts), name="alerts"),
-        Thread(
-            target=every, args=(OTHERS_S, lambda: house.outbox.tick(now=clock())), name="outbox"
-        ),
-        Thread(
-            target=every, args=(OTHERS_S, lambda: house.runner.tick(now=clock())), name="playbooks"
-        ),
+        every("alerts", ALERTS_S, alerts),
+        every("outbox", OTHERS_S, lambda: house.outbox.tick(now=clock())),
+        every("playbooks", OTHERS_S, lambda: house.runner.tick(now=clock())),
+        *(Thread(target=watch, args=(one,), name=one.name) for one in watchers(house)),
     ]
+
+
+def repeat(
+    act: Callable[[], object], every: float, stop: Event, wait: Callable[[float], object]
+) -> None:
+    """Act again and again until told to stop; what fails is told once, and tried again.
+
+    A database or a node that is away for a moment is asked again: what is due stays due.
+    """
+    name, fault = threading.current_thread().name, ""
+    while not stop.is_set():
+        wait(every)
+        if stop.is_set():
+            return
+        try:
+            act()
+        except Exception as error:
+            if fault != type(error).__name__:
+                fault = type(error).__name__
+                _say(f"{name}: {fault}: {error}")
+        else:
+            if fault:
+                _say(f"{name}: works again")
+            fault = ""
 
 
 def listen(house: House, stop: Event, report: Callable[[str], None]) -> None:

@@ -40,7 +40,6 @@ class Rarity:
         The features that made it (`pipeline.scoring.reasons.Reason`), the largest share first.
     counterfactual : str
         Below which amount it would not have been rare; empty where none is known.
-    model_version : str
     """
 
     per_day: float
@@ -48,7 +47,6 @@ class Rarity:
     arms: dict[str, float] = field(default_factory=dict)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     counterfactual: str = ""
-    model_version: str = ""
 
     @property
     def severity(self) -> Severity:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
+import resource
+import signal
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -14,16 +19,90 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from pipeline.lake import Lake
+from pipeline.stream.loop import FAILURES
+from pipeline.stream.options import Options
 from tests.streams import AFTER, loop_of, sources_of
 
-__all__ = ["assert_same", "follow_topic", "kill_until_done", "replay", "timed"]
+__all__ = [
+    "assert_same",
+    "follow_topic",
+    "full_disk",
+    "kill_until_done",
+    "kills",
+    "replay",
+    "replay_on_a_full_disk",
+    "replay_with_a_locked_database",
+    "timed",
+]
+
+
+OPTIONS = Options(snapshot_every=timedelta(hours=6))
 
 
 def replay(home: Path, events: Path, batch: int) -> None:
     """Read all events to their end, from wherever an earlier process stopped."""
-    loop = loop_of(home, sources_of(events, batch))
+    loop = loop_of(home, sources_of(events, batch), options=OPTIONS)
     loop.replay(AFTER)
     loop.close()
+
+
+@contextmanager
+def full_disk(room: int = 100) -> Iterator[None]:
+    """No file may grow beyond so many bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def _on_a_full_disk(home: Path, events: Path, batch: int) -> None:
+    loop = loop_of(home, sources_of(events, batch), options=OPTIONS)
+    # At the first write, in the lake, and where a scorer is written.
+    for room in (0, 2_000, 200_000):
+        with full_disk(room):
+            try:
+                while loop.step(AFTER):
+                    pass
+            except FAILURES:
+                continue
+            raise AssertionError(f"with {room} bytes for a file nothing failed")
+    loop.step(AFTER)
+    loop.close()
+
+
+def replay_on_a_full_disk(home: Path, events: Path, batch: int) -> None:
+    """Steps in a process whose disk is full three times, and one when it is not any more."""
+    process = _context().Process(target=_on_a_full_disk, args=(home, events, batch))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def replay_with_a_locked_database(home: Path, events: Path, batch: int, seconds: float) -> None:
+    """Begin a process while another holds the database for so long: it waits, and then goes on."""
+    with closing(sqlite3.connect(home / "store.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        process = _context().Process(target=replay, args=(home, events, batch))
+        process.start()
+        process.join(seconds)
+        assert process.exitcode is None
+        before = _steps(holder)
+        holder.execute("COMMIT")
+    while process.is_alive() and _steps(holder) == before:
+        process.join(0.05)
+    assert _steps(holder) > before
+    holder.close()
+    process.kill()
+    process.join()
+
+
+def _steps(database: sqlite3.Connection) -> int:
+    (steps,) = database.execute("SELECT step FROM loop").fetchone()
+    return int(steps)
 
 
 def _context() -> ForkServerContext:
@@ -33,42 +112,35 @@ def _context() -> ForkServerContext:
     return context
 
 
-def kill_until_done(
-    home: Path,
-    events: Path,
-    batch: int,
-    *,
-    kills: int,
-    seconds: float,
-    seed: int,
-) -> int:
-    """Run `replay` in processes that are killed; the last one may finish.
+def kills(
+    home: Path, events: Path, batch: int, *, most: int, seconds: float, chance: random.Random
+) -> Iterator[None]:
+    """Run `replay` in processes, each killed after a random part of so many seconds.
 
-    Parameters
-    ----------
-    kills : int
-        How many processes are killed at most.
-    seconds : float
-        Each lives for a random part of this.
-
-    Returns
-    -------
-    int
-        Processes killed before the work was done.
+    Gives once for each that was killed; ends before ``most`` where one has done all the work.
     """
-    chance, context = random.Random(seed), _context()
-    for kill in range(kills + 1):
-        process = context.Process(target=replay, args=(home, events, batch))
+    for _ in range(most):
+        process = _context().Process(target=replay, args=(home, events, batch))
         process.start()
-        process.join(None if kill == kills else chance.uniform(0.0, seconds))
+        process.join(chance.uniform(0.0, seconds))
         if process.exitcode is None:
             process.kill()
             process.join()
+            yield
         elif process.exitcode == 0:
-            return kill
+            return
         else:
             raise AssertionError(f"the loop ended with {process.exitcode}")
-    raise AssertionError("not reached: the last process is not killed")
+
+
+def kill_until_done(
+    home: Path, events: Path, batch: int, *, most: int, seconds: float, seed: int
+) -> int:
+    """As `kills`, and then to the end; how many were killed."""
+    chance = random.Random(seed)
+    killed = sum(1 for _ in kills(home, events, batch, most=most, seconds=seconds, chance=chance))
+    timed(home, events, batch)
+    return killed
 
 
 def assert_same(home: Path, undisturbed: Path) -> None:
@@ -89,7 +161,7 @@ def _rows(lake: Lake, table: str) -> pl.DataFrame:
 
 
 def _database(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {
             name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
@@ -106,7 +178,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def timed(home: Path, events: Path, batch: int) -> float:
-    """Run `replay` undisturbed in a process of its own; how many seconds it took."""
+    """Run `replay` to its end in a process of its own; how many seconds it took."""
     # The first process waits until everything is imported.
     first = _context().Process(target=print)
     first.start()

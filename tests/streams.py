@@ -24,7 +24,7 @@ from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.loop import Loop
 from pipeline.stream.options import Options
 
-__all__ = ["AFTER", "START", "loop_of", "made_up", "sources_of", "write_events"]
+__all__ = ["AFTER", "START", "loop_of", "made_up", "sources_of", "write_events", "write_frame"]
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 """Two hours before midnight, so that windows fall on two dates of the lake."""
@@ -69,17 +69,23 @@ def _values(column: Column, count: int, rng: np.random.Generator) -> pl.Series:
 def write_events(folder: Path, counts: dict[str, int], files: int = 3) -> None:
     """Events of streams as folders of files; Parquet, CSV and JSON lines in turn."""
     for number, (name, count) in enumerate(sorted(counts.items())):
-        events = made_up(STREAMS[name], count)
-        (folder / name).mkdir(parents=True)
-        for i in range(files):
-            part = events[i * count // files : (i + 1) * count // files]
-            to = folder / name / f"{i:03}"
-            if number % 3 == 0:
-                part.write_parquet(to.with_suffix(".parquet"), row_group_size=200)
-            elif number % 3 == 1:
-                part.write_ndjson(to.with_suffix(".jsonl"))
-            else:
-                part.write_csv(to.with_suffix(".csv"), datetime_format="%+")
+        write_frame(folder / name, made_up(STREAMS[name], count), number, files)
+
+
+def write_frame(
+    folder: Path, events: pl.DataFrame, number: int, files: int = 3, group: int = 200
+) -> None:
+    """Events as a folder of files; the number says in which format."""
+    folder.mkdir(parents=True)
+    for i in range(files):
+        part = events[i * len(events) // files : (i + 1) * len(events) // files]
+        to = folder / f"{i:03}"
+        if number % 3 == 0:
+            part.write_parquet(to.with_suffix(".parquet"), row_group_size=group)
+        elif number % 3 == 1:
+            part.write_ndjson(to.with_suffix(".jsonl"))
+        else:
+            part.write_csv(to.with_suffix(".csv"), datetime_format="%+")
 
 
 def sources_of(folder: Path, batch: int) -> list[Source]:

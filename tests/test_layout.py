@@ -27,7 +27,12 @@ HOMES = {
     "eth_tester": ("pipeline/simulate/chain/",),
     "psutil": ("pipeline/sources/",),
     "pyspark": ("pipeline/backfill/",),
-    "sqlalchemy": ("serving/", "pipeline/stream/checkpoint.py", "pipeline/database.py"),
+    "sqlalchemy": (
+        "serving/",
+        "pipeline/stream/checkpoint.py",
+        "pipeline/stream/tables.py",
+        "pipeline/database.py",
+    ),
     "web3": ("pipeline/sources/", "pipeline/simulate/chain/", "serving/playbooks/actions/"),
 }
 # One way to write a kernel: types come from numba, compilation from features/jit.py.

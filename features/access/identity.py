@@ -73,11 +73,19 @@ def asn_first(asn: pl.Expr, window: pl.Expr) -> pl.Expr:
 
 
 @derived
-def velocity(ts: pl.Expr, lat: pl.Expr, lon: pl.Expr, first_of_entity: pl.Expr) -> pl.Expr:
+def velocity(
+    ts: pl.Expr,
+    lat: pl.Expr,
+    lon: pl.Expr,
+    is_failed_login: pl.Expr,
+    first_of_entity: pl.Expr,
+) -> pl.Expr:
     """Speed from the place of the previous event, km/h; null where a place is not known.
 
-    Places less than 50 km apart count as one, and times less than a second as a second.
+    Places less than 50 km apart count as one, and times less than a second as a second. Where a
+    login fails somebody tries; it is not known that the owner is there.
     """
+    lat = pl.when(~is_failed_login).then(lat)
     here, there = lat * (math.pi / 180), lat.shift(1) * (math.pi / 180)
     across = (lon - lon.shift(1)) * (math.pi / 180)
     half = ((here - there) / 2).sin().pow(2) + here.cos() * there.cos() * (across / 2).sin().pow(2)

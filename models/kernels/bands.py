@@ -79,6 +79,10 @@ def expect(
     A season moves mean and variance as far as its slot was visited more than once.
     """
     for i in range(len(slot)):
+        if i > 0 and (slot[i] == slot[i - 1]).all():
+            # Windows mostly come in order of time.
+            centre[i], width[i] = centre[i - 1], width[i - 1]
+            continue
         for f in range(moments.shape[1]):
             mean, variance = moments[0, f, MEAN], river_variance(moments[0, f])
             centre[i, f], spread = mean, variance

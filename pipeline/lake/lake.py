@@ -6,6 +6,7 @@ Source: Delta Lake protocol, through delta-rs; layout and limits are ours (FINDI
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
@@ -28,7 +29,7 @@ from pipeline.lake.schema import (
     schema_of,
     utc,
 )
-from pipeline.lake.table import NO_HOOKS, data_files, load, locked, make
+from pipeline.lake.table import NO_HOOKS, Open, data_files, load, locked, make
 
 __all__ = ["Lake", "LakeError"]
 
@@ -77,6 +78,7 @@ class Lake:
             raise LakeError(f"lake {self.root}: is a file; expected a directory")
         self._compact_every = compact_every
         self._history = history
+        self._open = Open()
 
     def tables(self) -> list[str]:
         """Names of all tables, those of scores and of what was put aside last."""
@@ -290,10 +292,9 @@ class Lake:
 
     def _commit(self, view: str, doing: str, commit: Callable[[DeltaTable], Result]) -> Result:
         """Commit against the latest snapshot, again as long as other writers get in between."""
+        path = self._existing(view)
         with explained(view, doing):
             for _ in range(ATTEMPTS - 1):
-                try:
-                    return commit(self._load(view))
-                except CommitFailedError:
-                    continue
-            return commit(self._load(view))
+                with suppress(CommitFailedError):
+                    return commit(self._open.latest(view, path))
+            return commit(self._open.latest(view, path))

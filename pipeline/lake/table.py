@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
+from threading import local
 
 import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties
 
 from pipeline.lake.schema import KEYS, PARTITION, LakeError, schema_of
 
-__all__ = ["NO_HOOKS", "data_files", "load", "locked", "make"]
+__all__ = ["NO_HOOKS", "Open", "data_files", "load", "locked", "make"]
 
 # The hooks list the whole log at each commit; `Lake.compact` does their work once in a while.
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
@@ -69,6 +70,28 @@ def load(name: str, path: Path, version: int | None = None) -> DeltaTable:
         if not 0 <= version <= (newest := table.version()):
             raise LakeError(f"{name}: no version {version}; expected 0 to {newest}")
         table.load_as_version(version)
+    return _ours(name, path, table)
+
+
+class Open(local):
+    """The tables that a thread has open: catching up with a log costs less than reading it."""
+
+    def __init__(self) -> None:
+        self._tables: dict[Path, DeltaTable] = {}
+
+    def latest(self, name: str, path: Path) -> DeltaTable:
+        """A table at its latest version; raises as `load`."""
+        table = self._tables.get(path)
+        # A log is cut from its beginning: where the entry of our version is gone, so may be the
+        # next one, and we would never hear of those after it.
+        if table is None or not (path / "_delta_log" / f"{table.version():020}.json").exists():
+            table = self._tables[path] = load(name, path)
+        else:
+            table.update_incremental()
+        return _ours(name, path, table)
+
+
+def _ours(name: str, path: Path, table: DeltaTable) -> DeltaTable:
     ours = (
         table.metadata().partition_columns == [PARTITION] and KEYS.keys() <= schema_of(table).keys()
     )

@@ -48,13 +48,12 @@ class Arm:
         """The arm's own columns of all that is seen, C-contiguous."""
         return np.ascontiguousarray(seen[:, self.place])
 
-    def score(self, seen: Matrix) -> Vector:
-        """Tail probability of each row; 1 while the detector is cold: nothing is known."""
+    def score(self, seen: Matrix) -> tuple[Vector, Vector]:
+        """Raw score and tail probability of each row; NaN and 1 while nothing is known."""
         if not self.detector.warm:
-            self.raw = np.full(len(seen), np.nan)
-            return np.ones(len(seen))
-        self.raw = raw = self.detector.score(self.of(seen))
-        return self.calibration.probability(raw)
+            return np.full(len(seen), np.nan), np.ones(len(seen))
+        raw = self.detector.score(self.of(seen))
+        return raw, self.calibration.probability(raw)
 
     def follow(self, seen: Matrix, *, seed: int) -> None:
         """Learn windows that were just scored, if the arm learns everything."""

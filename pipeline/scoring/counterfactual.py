@@ -102,8 +102,9 @@ def counterfactual(
         return tell(told, found[1], f"at {amount(factor)} times these amounts")
     moved = np.flatnonzero(z).tolist()
     if moved and (found := turn(moved, np.ones(len(moved)))):
-        how = f"with everything {amount(found[0])} times as far from what is expected"
-        return tell(moved, found[1], how)
+        far = round(float(found[0]), 2)
+        expected = f"{amount(far)} times as far from what is expected" if far else "as expected"
+        return tell(moved, found[1], f"with everything {expected}")
     return None
 
 

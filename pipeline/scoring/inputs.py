@@ -6,7 +6,7 @@ began or whose it is, is one more column of its input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -121,7 +121,7 @@ def inputs(view: FeatureView) -> dict[str, Input]:
     def levels(seen: Seen) -> Matrix:
         if not followed:
             return np.empty((len(seen.start), 0))
-        steps = _steps(view, seen.deviations.typical)[:, followed]
+        steps = _steps(view, seen.deviations.typical, followed)
         return np.column_stack([steps, seen.entity, seen.start])
 
     def power(row: Vector, kept: Matrix) -> Matrix:
@@ -200,11 +200,12 @@ def _differences(view: FeatureView, deviations: Deviations) -> Matrix:
     return np.where(known, off / _least_that_matters(view, typical), 0.0)
 
 
-def _steps(view: FeatureView, typical: Matrix) -> Matrix:
-    """Levels in steps: the inverse hyperbolic sine is the logarithm of what is large, and in
-    proportion to what is small.
+def _steps(view: FeatureView, typical: Matrix, columns: Sequence[int]) -> Matrix:
+    """Levels of some features in steps: the inverse hyperbolic sine is the logarithm of what is
+    large, and in proportion to what is small.
     """
-    small = np.arcsinh(PART * typical / _floor(view))
-    large = np.log(np.where(_ratio(view), typical, 1.0))
-    steps: Matrix = np.where(_ratio(view), large, small) / np.log1p(PART)
+    typical, ratio = np.ascontiguousarray(typical[:, columns]), _ratio(view)[columns]
+    small = np.arcsinh(PART * typical / _floor(view)[columns])
+    large = np.log(np.where(ratio, typical, 1.0))
+    steps: Matrix = np.where(ratio, large, small) / np.log1p(PART)
     return np.where(np.isnan(steps), 0.0, steps)

@@ -120,8 +120,8 @@ class Evidence:
         Of n windows and d features.
     seen : ndarray of shape (n, width)
         All inputs of the arms side by side.
-    p : ndarray of shape (n, k)
-        Tail probabilities of the arms.
+    raw, p : ndarray of shape (n, k)
+        Raw scores and tail probabilities of the arms.
     daily : float
         Windows of the view in a day.
     """
@@ -130,6 +130,7 @@ class Evidence:
     arms: Sequence[Arm]
     deviations: Deviations
     seen: Matrix
+    raw: Matrix
     p: Matrix
     daily: float
 
@@ -142,9 +143,9 @@ class Evidence:
     def certain(self) -> NDArray[np.bool_]:
         """Rows of which an arm that speaks beside the others is certain, shape (n,)."""
         certain = np.zeros(len(self.p), bool)
-        for arm in self.arms:
+        for arm, raw in zip(self.arms, self.raw.T, strict=True):
             if not arm.weight:
-                certain |= arm.raw >= CERTAIN
+                certain |= raw >= CERTAIN
         return certain
 
     def reasons(self, wanted: NDArray[np.bool_]) -> pl.Series:
@@ -221,8 +222,8 @@ class Evidence:
         """The features of each row whose level has changed, in words, where it is worth telling."""
         told: list[dict[int, str]] = [{} for _ in rows]
         evidence = evidence_shares(self.p[rows], self.weights)
-        for arm, given in zip(self.arms, evidence.T, strict=True):
-            led = np.flatnonzero(given > 0.5 if arm.weight else arm.raw[rows] >= CERTAIN)
+        for arm, given, raw in zip(self.arms, evidence.T, self.raw[rows].T, strict=True):
+            led = np.flatnonzero(given > 0.5 if arm.weight else raw >= CERTAIN)
             if (
                 not len(led)
                 or (found := level_shifts(arm.detector, arm.of(self.seen[rows[led]]))) is None

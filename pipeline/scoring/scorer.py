@@ -126,7 +126,8 @@ class Scorer:
         number = self.baseline.numbers(windows["entity"])
         start, warm = windows["start"].to_physical().to_numpy(), self.warm
         evidence, p = self._judge(Seen(deviations, number, start))
-        seen, p_by_arm, daily = evidence.seen, evidence.p, evidence.daily
+        seen, raw, p_by_arm, daily = evidence.seen, evidence.raw, evidence.p, evidence.daily
+        beside = [(i, arm) for i, arm in enumerate(self.arms) if not arm.weight]
         rare = np.flatnonzero(warm & (p * daily < explain_below))
         self.explained = evidence.explain(windows, rare, explain_below)
         self.ranges = expected_table(evidence, windows) if ranges else pl.DataFrame(schema=RANGES)
@@ -137,7 +138,7 @@ class Scorer:
             pl.lit(warm).alias("warm"),
             evidence.reasons(warm & ((p * daily < EXPLAINED_PER_DAY) | evidence.certain)),
             *(pl.Series(f"p_{arm.name}", p_by_arm[:, i]) for i, arm in enumerate(self.arms)),
-            *(pl.Series(f"raw_{a.name}", a.raw).fill_nan(None) for a in self.arms if not a.weight),
+            *(pl.Series(f"raw_{a.name}", raw[:, i]).fill_nan(None) for i, a in beside),
         )
         share = min(FLAGGED_PER_DAY / daily, FLAGGED_SHARE) if len(windows) else 0.0
         # The share is divided among the arms, so that together they flag no more.
@@ -145,7 +146,7 @@ class Scorer:
         flagged = p_by_arm[:, judging].min(axis=1) < share / judging.sum()
         entity, end = windows["entity"].to_list(), windows["end"].to_physical().to_numpy()
         flagged &= ~self.patience.lost(number, flagged)
-        rows = np.column_stack([seen, *(arm.raw for arm in self.arms)])
+        rows = np.hstack([seen, raw])
         for arm in self.arms:
             arm.follow(seen, seed=self.seed)
         learned = self.guard.admit(
@@ -168,19 +169,17 @@ class Scorer:
     def hold(self, entity: str, since: datetime) -> None:
         """Learn nothing from an entity's windows until its incident, begun at ``since``, is judged.
 
-        This reaches back to 10 minutes before ``since`` if it is told of within 10 minutes. What
-        was learned by then goes only with a rollback (`pipeline.lifecycle.snapshots`), and so does
-        what the baseline takes from every window, held or not, though never as more than 4 spreads.
+        This reaches back to 10 minutes before ``since`` if told of within 10 minutes. What was
+        learned by then, and what the baseline takes from every window, by at most 4 spreads, goes
+        only with a rollback (`pipeline.lifecycle.snapshots`).
         """
         self.guard.hold(entity, (since - EPOCH) // MICROSECOND)
 
-    def judge(self, entity: str, *, real: bool) -> None:
-        """Close the incident of an entity: throw its windows away if real, else learn them all.
+    def judge(self, entity: str, *, real: bool | None) -> None:
+        """Close the incident of an entity: throw its windows away if real, learn all if not.
 
-        Raises
-        ------
-        KeyError
-            No incident of the entity is open.
+        Where nobody said, None, they are learned like any others. Raises KeyError where no
+        incident of the entity is open.
         """
         self._learn(self.guard.judge(entity, real=real))
 
@@ -268,12 +267,13 @@ class Scorer:
 
     def _judge(self, told: Seen) -> tuple[Evidence, NDArray[np.float64]]:
         seen = np.hstack([given.build(told) for given in self.inputs.values()])
-        by_arm = np.column_stack([arm.score(seen) for arm in self.arms])
+        scored = zip(*(arm.score(seen) for arm in self.arms), strict=True)
+        raw, by_arm = (np.column_stack(part) for part in scored)
         p = cauchy_combination(by_arm, self._weights)
         # Before any arm can judge nothing is known, and nothing is called rare.
         p[(by_arm == 1.0).all(axis=1)] = 1.0
         daily = self.baseline.active * (DAY / self.view.every)
-        return Evidence(self.view, self.arms, told.deviations, seen, by_arm, daily), p
+        return Evidence(self.view, self.arms, told.deviations, seen, raw, by_arm, daily), p
 
     def _learn(self, rows: NDArray[np.float64]) -> None:
         """Learn rows that the guard lets go: what the arms saw, and each arm's raw score of it."""

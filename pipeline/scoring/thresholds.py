@@ -1,8 +1,7 @@
-"""From an alert budget to the level of rarity at which a view alerts, by its own last weeks."""
+"""From the last weeks of a view to how many alerts a day follow from which level of rarity."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,9 +10,10 @@ import polars as pl
 from models.budget import AlertBudget
 from pipeline.lake import Lake
 
-__all__ = ["alert_budget", "alert_threshold", "alert_thresholds"]
+__all__ = ["HISTORY", "alert_budget"]
 
 HISTORY = timedelta(days=14)
+"""What alerts are counted over."""
 DAY = timedelta(days=1)
 READ = ["entity", "start", "end", "per_day", "warm"]
 
@@ -22,7 +22,8 @@ def alert_budget(view: str, lake: Lake, *, until: datetime) -> AlertBudget:
     """What alerting at each level would have raised in the fortnight before ``until``.
 
     Windows that were scored cold say nothing. Incidents are not left out: alerts that were real
-    make the level stricter, by no more than there were of them.
+    make the level stricter, by no more than there were of them. With little history each window
+    counts as an alert of its own: too few, never too many.
     """
     table = f"scores/{view}"
     if table not in lake.tables():
@@ -36,20 +37,3 @@ def alert_budget(view: str, lake: Lake, *, until: datetime) -> AlertBudget:
     begin = min(warm["start"].to_list())
     days = (max(warm["end"].to_list()) - begin) / DAY
     return AlertBudget.fit(entity, end, warm["per_day"].to_numpy(), days=days)
-
-
-def alert_threshold(view: str, lake: Lake, budget: float, *, until: datetime) -> float:
-    """The level, 1/day, at or below which a view alerts so many times a day.
-
-    With little history each window counts as an alert of its own: too few, never too many.
-    """
-    return alert_budget(view, lake, until=until).threshold(budget)
-
-
-def alert_thresholds(
-    lake: Lake, budgets: Mapping[str, float], *, until: datetime
-) -> dict[str, float]:
-    """The level of every view that has a budget, in alerts a day."""
-    return {
-        view: alert_threshold(view, lake, budget, until=until) for view, budget in budgets.items()
-    }

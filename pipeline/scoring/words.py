@@ -34,7 +34,11 @@ def amount(value: float) -> str:
 
     >>> amount(1234567.8), amount(0.012345), amount(12.0), amount(0.0), amount(99.96)
     ('1,234,568', '0.0123', '12', '0', '100')
+    >>> amount(-1.2558e21)
+    '-1.26e+21'
     """
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
     if abs(value) >= 999.5:
         return f"{value:,.0f}"
     if value == 0:
@@ -80,6 +84,8 @@ def quantity(feature: Feature, value: float) -> str:
     >>> from features.trading import buy_orders, gap_median, largest_trade_share, price_range
     >>> quantity(buy_orders, 41), quantity(gap_median, 0.000389)
     ('41', '0.389 ms')
+    >>> quantity(gap_median, 5e-7)
+    '0 ms'
     >>> quantity(largest_trade_share, 0.5), quantity(price_range, 0.02)
     ('50 %', '2.02 %')
     """
@@ -101,11 +107,15 @@ def comparison(feature: Feature, actual: float, expected: float) -> str:
     '41 buy orders against 0.31 expected, 132 times'
     >>> comparison(notional, 1234.5, 12)
     'notional 1,234 in quote currency against 12 expected, 103 times'
+    >>> from features.access.identity import new_countries
+    >>> comparison(new_countries, 1, 0.02)
+    '1 new country against 0.02 expected, +0.98'
     >>> comparison(largest_trade_share, 0.25, 0.13)
     'largest trade share 25 % against 13 % expected, +12 percentage points'
     """
     name, now = label(feature), quantity(feature, actual)
-    subject = f"{now} {name}" if _counts(feature) else f"{name} {now}"
+    subject = f"{now} {_of_one(feature, name) if now == '1' else name}"
+    subject = subject if _counts(feature) else f"{name} {now}"
     usual = quantity(feature, expected) if _spoken(feature) else amount(expected)
     return f"{subject} against {usual} expected, {_distance(feature, actual, expected)}"
 
@@ -113,6 +123,8 @@ def comparison(feature: Feature, actual: float, expected: float) -> str:
 def _distance(feature: Feature, actual: float, expected: float) -> str:
     now, usual = _said(feature, actual), _said(feature, expected)
     if feature.scale == "ratio" and now > 0 and usual > 0:
+        if _times(max(now, usual) / min(now, usual)) == "1":
+            return "about as much"
         if now >= usual:
             return f"{_times(now / usual)} times"
         return f"{_times(usual / now)} times {'shorter' if feature.unit in SECONDS else 'less'}"
@@ -144,6 +156,16 @@ def _counts(feature: Feature) -> bool:
     return feature.unit in label(feature).split() and feature.unit not in ("share", "ratio")
 
 
+def _of_one(feature: Feature, name: str) -> str:
+    """A name in which the unit stands, for one of it: "1 new country"."""
+    unit = feature.unit
+    one = f"{unit[:-3]}y" if unit.endswith("ies") else unit.removesuffix("s")
+    one = unit[:-2] if unit.endswith(("sses", "ches")) else one
+    return " ".join(one if word == unit else word for word in name.split())
+
+
 def _scaled(value: float, scale: tuple[tuple[float, str], ...]) -> str:
     size, unit = next((s for s in scale if abs(value) >= s[0]), scale[-1])
+    if abs(value) < size / 1_000:
+        return f"0 {unit}"
     return f"{amount(value / size)} {unit}"

@@ -49,6 +49,9 @@ class Platform:
     chain : World, optional
         Deployed, its newest block not after ``start``. It lives on with the platform, block by
         block; its events are read from its node, as from any other.
+    patience : timedelta, optional
+        The longest that those who play wait from one act to the next; by default as long as they
+        would in life, which is up to three weeks.
 
     Raises
     ------
@@ -64,11 +67,13 @@ class Platform:
         pairs: tuple[Pair, ...] = PAIRS,
         activity: float = 1.0,
         chain: World | None = None,
+        patience: timedelta | None = None,
     ) -> None:
         if start.tzinfo is None or (start - EPOCH) % timedelta(minutes=1):
             raise ValueError(f"start = {start}; expected an aware time at a whole minute")
         self.seed = seed
         self.chain = chain
+        self._patience = patience // timedelta(microseconds=1) if patience else None
         self.horizon = self.microseconds(start)
         """Everything before this time is made up already, microseconds since the epoch."""
         self.people = People(seed)
@@ -93,6 +98,10 @@ class Platform:
     def random(self, *parts: int) -> np.random.Generator:
         """Random numbers of a part of the platform's life, the same whenever asked for."""
         return np.random.default_rng([self.seed, *parts])
+
+    def wait(self, microseconds: float) -> int:
+        """How long somebody waits who would in life wait so long, microseconds."""
+        return int(min(microseconds, self._patience or microseconds))
 
     def actors(self) -> pl.DataFrame:
         """Who belongs to whom; see `pipeline.simulate.people.ACTORS`."""

@@ -71,6 +71,8 @@ class Visits:
         self._done = Outbox(**columns, duration=np.float64, id=np.int64)
         self._next = 0
         self.sessions = 0
+        self.away: dict[int, tuple[int, int]] = {}
+        """Employees who are not at their desks, from when until when."""
 
     def put(self, at: ArrayLike, *, kind: str = "request", **columns: ArrayLike) -> None:
         """Add events of one kind; times in microseconds, the rest numbers as `People` gives them.
@@ -161,6 +163,9 @@ class Visits:
         hour, day = at / (3_600 * SECOND) % 24, at // (86_400 * SECOND)
         working = 7 <= hour < 16 and (day + 3) % 7 < 5
         for account in self.people.staff[:STAFF].tolist():
+            leaves, returns = self.away.get(account, (at, at))
+            if leaves <= at < returns:
+                continue
             number = account - FIRST_STAFF
             busy = (0.12 + 0.02 * (number % 5)) if working else 0.0
             for _ in range(rng.poisson(busy)):

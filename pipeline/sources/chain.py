@@ -3,13 +3,16 @@
 Two lanes over the same blocks. `ChainSource` gives rows of blocks that are `confirmations` deep:
 a reorganisation of up to that many blocks never reaches windows, so that windows are those of a
 follower that starts afresh, and nothing is ever taken back. `Chain.heads` gives every new head
-at once, and takes it back when the chain does: exact rules look at it at 0 confirmations.
+at once, and takes it back when the chain does: exact rules look at it at 0 confirmations, and at
+nothing that earlier blocks told of accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import polars as pl
@@ -19,6 +22,7 @@ from features.stream import Stream
 from features.transactions import TRANSACTIONS
 from pipeline.sources.chain_blocks import LARGEST, Blocks
 from pipeline.sources.chain_events import KNOWN, Interface
+from pipeline.sources.chain_past import Past
 from pipeline.sources.chain_ring import DeepReorganisationError, Ring, Step
 from pipeline.sources.chain_rows import (
     Mined,
@@ -64,6 +68,10 @@ class Chain:
         depend on which node answered could not be read again.
     known : mapping, optional
         Events that mean something; see `chain_events.interfaces`.
+    labels : mapping of str to str
+        Of known accounts: ``mixer``, ``bridge`` or ``exchange``.
+    past : Path, optional
+        File for what is remembered of accounts; by default it is in memory.
     """
 
     def __init__(
@@ -75,6 +83,8 @@ class Chain:
         confirmations: int = 6,
         traces: bool = True,
         known: Mapping[tuple[str, int], Interface] = KNOWN,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        past: Path | None = None,
     ) -> None:
         if confirmations < 0 or start < 0:
             raise ValueError(f"start = {start}, confirmations = {confirmations}; expected >= 0")
@@ -82,6 +92,7 @@ class Chain:
         self.confirmations = confirmations
         self.watched = None if watched is None else {w.address: w for w in watched}
         self.blocks = Blocks(rpc, self.watched, traces=traces, known=known)
+        self._past = Past(past, self.watched, labels)
         self._ring: Ring[Mined] = Ring(confirmations + 1)
 
     def heads(self) -> list[Head]:
@@ -101,12 +112,43 @@ class Chain:
         first = tip.number + 1 if tip else max(self.start, newest - self.confirmations)
         blocks = self.blocks.read(min(first, newest), min(newest, first + LARGEST - 1))
         ends = blocks[-1:] if tip else blocks
-        steps = [step for end in ends for step in self._ring.follow(end, self.blocks.by_hash)]
+        try:
+            steps = [step for end in ends for step in self._ring.follow(end, self.blocks.by_hash)]
+        except DeepReorganisationError:
+            self._ring = Ring(self.confirmations + 1)
+            raise
         return [self._told(step) for step in steps]
 
+    def holds(self, number: int, block: str) -> bool:
+        """Whether the block of that number and hash is in the chain now."""
+        return number <= self.blocks.head() and self.blocks.read(number, number)[0].hash == block
+
+    def learn(self, mined: Sequence[Mined]) -> bool:
+        """Learn from blocks before these what they tell of accounts; False where more are left.
+
+        That is much only where the index of accounts was lost, or never was there.
+        """
+        at, first = self._past.since(mined, self.start), mined[0].number
+        upto = min(at + self.blocks.span, first) - 1
+        if at <= upto:
+            self._past.learn(self.blocks.read(at, upto))
+        return upto >= first - 1
+
+    def transactions(self, mined: Sequence[Mined]) -> pl.DataFrame:
+        """Rows of `TRANSACTIONS` of blocks, with what earlier blocks told of their accounts."""
+        while not self.learn(mined):
+            pass
+        self._past.learn(mined)
+        return pl.concat(self._past.rows(block) for block in mined)
+
+    def calls(self, mined: Sequence[Mined]) -> pl.DataFrame:
+        """Rows of `CALLS` of blocks."""
+        return pl.concat(call_rows(block, self.watched) for block in mined)
+
     def close(self) -> None:
-        """Give up connections and the blocks in memory."""
+        """Give up connections, files and the blocks in memory."""
         self.blocks.close()
+        self._past.close()
 
     def _told(self, step: Step[Mined]) -> Head:
         mined, watched = step.block, self.watched
@@ -151,6 +193,8 @@ class ChainSource:
             No node gives a good answer now.
         """
         chain = self._chain
+        if position is not None and until == position:
+            return Batch(self.stream.empty, position)
         first = chain.start if position is None else position["number"] + 1
         if until is None:
             last = min(chain.blocks.head() - chain.confirmations, first + chain.blocks.span - 1)
@@ -163,16 +207,21 @@ class ChainSource:
             raise _undone(position, mined[0].parent, chain.confirmations)
         if until is not None and mined[-1].hash != until["hash"]:
             raise _undone(until, mined[-1].hash, chain.confirmations)
-        rows = ROWS[self.stream.name]
-        events = pl.concat(rows(block, chain.watched) for block in mined)
+        if position is not None and until is None and not self._learned(mined):
+            return Batch(self.stream.empty, position)
+        events = ROWS[self.stream.name](chain, mined)
         return Batch(events, {"number": mined[-1].number, "hash": mined[-1].hash})
 
     def close(self) -> None:
         """Give up connections and the blocks in memory."""
         self._chain.close()
 
+    def _learned(self, mined: Sequence[Mined]) -> bool:
+        """Learn a piece at a time what rows need, so that other sources have their turn."""
+        return self.stream.name != TRANSACTIONS.name or self._chain.learn(mined)
 
-ROWS = {TRANSACTIONS.name: transaction_rows, CALLS.name: call_rows}
+
+ROWS = {TRANSACTIONS.name: Chain.transactions, CALLS.name: Chain.calls}
 
 
 def _undone(position: Position, found: str, confirmations: int) -> DeepReorganisationError:

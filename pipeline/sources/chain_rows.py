@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ from pipeline.sources.chain_events import PRIVILEGED, Event
 
 __all__ = [
     "EVENTS",
+    "MOVES",
     "Mined",
     "State",
     "Watched",
     "call_rows",
     "event_rows",
     "flows",
+    "lasting",
     "transaction_rows",
 ]
 
@@ -262,16 +264,23 @@ def _sum(events: Iterable[Event], kind: str) -> int:
     return sum(e.amount or 0 for e in events if e.kind == kind)
 
 
-def flows(calls: Sequence[Call]) -> Counter[str]:
-    """By how much ether each account changes in a call tree, in wei; fees are not in it."""
-    changed: Counter[str] = Counter()
+def lasting(calls: Sequence[Call]) -> Iterator[Call]:
+    """The calls of a tree whose effect lasts, in the order of execution."""
     undone: int | None = None
     for call in calls:
         if undone is not None and call.depth > undone:
             continue
         # What a call that failed did, and what it called, is undone.
         undone = call.depth if call.error else None
-        if undone is None and call.kind in MOVES and call.value:
+        if undone is None:
+            yield call
+
+
+def flows(calls: Sequence[Call]) -> Counter[str]:
+    """By how much ether each account changes in a call tree, in wei; fees are not in it."""
+    changed: Counter[str] = Counter()
+    for call in lasting(calls):
+        if call.kind in MOVES and call.value:
             changed[call.sender] -= call.value
             if call.to:
                 changed[call.to] += call.value

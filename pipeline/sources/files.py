@@ -91,6 +91,11 @@ class FileSource:
         """Forget what is kept of the file at hand."""
         self._group = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are there now, in the order of reading."""
+        return [self._file(name) for name in self._names()]
+
     def _file(self, name: str) -> Path:
         return self.path / name if self.path.is_dir() else self.path
 

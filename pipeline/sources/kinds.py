@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError
 
 from features.catalogue import STREAMS
-from features.stream import Stream
-from pipeline.config import Config, ConfigError, Strict, reveal, told_of
-from pipeline.sources.feeds import Feed, HostFeed
+from pipeline.config import Config, ConfigError, reveal, told_of
+from pipeline.sources.chain_kind import ChainOf
+from pipeline.sources.feeds import HostFeed
 from pipeline.sources.files import FileSource
 from pipeline.sources.host import CADENCE, HostSource
+from pipeline.sources.kind import Built, Kind, OfStream
 from pipeline.sources.source import Source
 from pipeline.sources.spool import Spool, SpoolSource
 
 __all__ = ["Built", "Push", "build"]
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-
-
-@dataclass
-class Built:
-    """What a configuration's sources become.
-
-    Parameters
-    ----------
-    sources : list of Source
-        For the loop.
-    feeds : list of Feed
-        For `pipeline.sources.feeds.Feeds`.
-    spools : dict of str to Spool
-        Where pushes go, by the name of their source.
-    """
-
-    sources: list[Source] = field(default_factory=list)
-    feeds: list[Feed] = field(default_factory=list)
-    spools: dict[str, Spool] = field(default_factory=dict)
-
-
-class Kind(Strict):
-    """What all kinds have: a name that no other source has."""
-
-    name: Name
-
-    @abstractmethod
-    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
-        """The sources and feeds."""
-
-    def _spool(self, config: Config, name: str, limit_mb: int) -> Spool:
-        return Spool(config.home / "spool" / name, limit=limit_mb * 2**20)
-
-
-class OfStream(Kind):
-    """A kind that can give any stream."""
-
-    stream: str
-
-    @field_validator("stream")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in STREAMS:
-            raise ValueError(f"expected one of {', '.join(STREAMS)}")
-        return name
-
-    @property
-    def of(self) -> Stream:
-        """The stream."""
-        return STREAMS[self.stream]
 
 
 class Files(OfStream):
@@ -211,36 +158,6 @@ class AccessLogs(Kind):
         parsers = {"combined": parse_combined, "auth": parse_auth}
         parser = parsers.get(self.format) or JsonLines(self.fields or ECS)
         return Built([AccessLog(self.name, self.path, parser, clock=clock)])
-
-
-class ChainOf(Kind):
-    """Transactions and calls of a chain, from JSON-RPC endpoints in order of preference."""
-
-    kind: Literal["chain"]
-    endpoints: tuple[str, ...] = Field(min_length=1)
-    start: int = Field(0, ge=0)
-    confirmations: int = Field(6, ge=0)
-    watched: tuple[str, ...] | None = None
-    streams: tuple[Literal["transactions", "calls"], ...] = ("transactions", "calls")
-
-    def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
-        """See `Kind`."""
-        from pipeline.sources.chain import Chain, ChainSource
-        from pipeline.sources.chain_rows import Watched
-        from pipeline.sources.chain_rpc import Rpc
-
-        watched = None
-        if self.watched is not None:
-            watched = [Watched(address.lower()) for address in self.watched]
-        chain = Chain(
-            Rpc([reveal(endpoint) for endpoint in self.endpoints]),
-            watched=watched,
-            start=self.start,
-            confirmations=self.confirmations,
-        )
-        return Built(
-            [ChainSource(chain, STREAMS[s], name=f"{self.name}.{s}") for s in self.streams]
-        )
 
 
 AnyKind = Annotated[

@@ -27,6 +27,9 @@ Parsed = tuple[pl.DataFrame, pl.DataFrame | None]
 LONGEST = 2_000
 """Characters of a refused line that are kept."""
 
+# As Polars does: whether a record is one must not depend on the lines beside it.
+csv.field_size_limit(2**31 - 1)
+
 
 def parse_json(stream: Stream, data: bytes) -> Parsed:
     """Rows of JSON lines: one object a line, blank lines apart.
@@ -116,15 +119,12 @@ def parse_csv(stream: Stream, header: list[str], data: bytes) -> Parsed:
             pass
     rows, bad = [], []
     text = io.StringIO(data.decode(errors="surrogateescape"), newline="")
-    try:
-        for record in csv.reader(text):
-            # Bytes that are no UTF-8 stand as surrogates.
-            if len(record) == len(header) and all(v.isprintable() or _utf8(v) for v in record):
-                rows.append([value or None for value in record])
-            elif record:
-                bad.append(_shown(",".join(record).encode(errors="surrogateescape")))
-    except csv.Error as error:
-        bad.append(_shown(f"{error}: {text.read()}".encode(errors="surrogateescape")))
+    for record in csv.reader(text):
+        # Bytes that are no UTF-8 stand as surrogates.
+        if len(record) == len(header) and all(v.isprintable() or _utf8(v) for v in record):
+            rows.append([value or None for value in record])
+        elif record:
+            bad.append(_shown(",".join(record).encode(errors="surrogateescape")))
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame, unreadable(f"not {len(header)} values of text", bad) if bad else None
 

@@ -144,8 +144,10 @@ def _table(
 
 
 def pack(frame: pl.DataFrame) -> bytes:
-    """A frame as Arrow IPC bytes, for the checkpoint."""
-    return frame.write_ipc(None, compression="uncompressed").getvalue()
+    """A frame as Arrow IPC bytes, for the checkpoint; equal frames give equal bytes."""
+    # Views into shared texts would be written as they happen to be shared.
+    level = pl.CompatLevel.oldest()
+    return frame.write_ipc(None, compression="uncompressed", compat_level=level).getvalue()
 
 
 def unpack(data: bytes) -> pl.DataFrame:

@@ -11,18 +11,21 @@ after Spark's `foreachBatch`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from pipeline.database import UtcTime, reading, upsert
+from pipeline.database import reading, upsert
 from pipeline.sources.source import Position
+from pipeline.stream.cases import Case
+from pipeline.stream.tables import FAULTS, LEARNED, LOOPS, METADATA, SOURCES, VIEWS
 
 __all__ = [
-    "METADATA",
     "Adoption",
     "Checkpoint",
     "Connection",
@@ -36,68 +39,8 @@ __all__ = [
 Connection: TypeAlias = sa.Connection
 DatabaseError: TypeAlias = sa.exc.SQLAlchemyError
 
-METADATA = sa.MetaData()
-
 # How often a transaction is begun again while somebody else holds the database.
 ATTEMPTS = 5
-
-
-def _key(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.String(200), primary_key=True)
-
-
-def _text(name: str) -> sa.Column[str | None]:
-    return sa.Column(name, sa.Text, nullable=True)
-
-
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False)
-
-
-def _time(name: str) -> sa.Column[datetime | None]:
-    return sa.Column(name, UtcTime, nullable=True)
-
-
-LOOPS = sa.Table(
-    "loop",
-    METADATA,
-    _key("loop"),
-    _count("step"),
-    sa.Column("intent", sa.JSON(none_as_null=True), nullable=True),
-    _time("committed"),
-)
-SOURCES = sa.Table(
-    "loop_sources",
-    METADATA,
-    _key("loop"),
-    _key("source"),
-    _text("stream"),
-    sa.Column("position", sa.JSON(none_as_null=True), nullable=True),
-    *(_count(name) for name in ("given", "refused", "future")),
-    _time("newest"),
-    sa.Column("held", sa.LargeBinary, nullable=True),
-)
-VIEWS = sa.Table(
-    "loop_views",
-    METADATA,
-    _key("loop"),
-    _key("view"),
-    sa.Column("pending", sa.LargeBinary, nullable=False),
-    sa.Column("previous", sa.LargeBinary, nullable=False),
-    *(_time(name) for name in ("newest", "closed_until", "last_arrival")),
-    *(_text(name) for name in ("scorer", "model", "state", "detail")),
-    *(_count(name) for name in ("accepted", "late", "windows")),
-)
-FAULTS = sa.Table(
-    "loop_faults",
-    METADATA,
-    _key("loop"),
-    _key("source"),
-    _text("error"),
-    _count("failures"),
-    _time("since"),
-    _time("retry_at"),
-)
 
 
 @dataclass(frozen=True)
@@ -129,6 +72,7 @@ class Intent:
     until: dict[str, Position] = field(default_factory=dict)
     models: dict[str, Adoption] = field(default_factory=dict)
     flush: bool = False
+    cases: dict[str, list[Case]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +91,10 @@ class SourceState:
 
 @dataclass(frozen=True)
 class ViewState:
-    """Where one view stands: its windower's frames as bytes, its scorer as the name of a file."""
+    """Where one view stands: its windower's frames as bytes, its scorer as the name of a file.
+
+    What the scorer has learned since its file was written is in `StreamState.learned`.
+    """
 
     view: str
     pending: bytes
@@ -166,7 +113,7 @@ class ViewState:
 
 @dataclass(frozen=True)
 class StreamState:
-    """What a checkpoint holds of one loop."""
+    """What a checkpoint holds of one loop; ``learned`` as in `pipeline.stream.kept.Learned`."""
 
     step: int
     committed: datetime | None
@@ -174,6 +121,7 @@ class StreamState:
     sources: dict[str, SourceState]
     views: dict[str, ViewState]
     faults: dict[str, dict[str, Any]]
+    learned: dict[str, list[tuple[int, bytes]]]
 
 
 class Checkpoint:
@@ -206,7 +154,11 @@ class Checkpoint:
             return [{k: v for k, v in row.items() if k != "loop"} for row in rows]
 
         with reading(self.engine) as connection:
-            loops, sources, views, faults = map(of, (LOOPS, SOURCES, VIEWS, FAULTS))
+            tables = (LOOPS, SOURCES, VIEWS, FAULTS, LEARNED)
+            loops, sources, views, faults, steps = map(of, tables)
+        learned = defaultdict(list)
+        for row in sorted(steps, key=lambda row: row["step"]):
+            learned[row["view"]].append((row["step"], row["windows"]))
         one: dict[str, Any] = loops[0] if loops else {"step": 0, "committed": None, "intent": None}
         return StreamState(
             one["step"],
@@ -215,6 +167,7 @@ class Checkpoint:
             {row["source"]: SourceState(**row) for row in sources},
             {row["view"]: ViewState(**row) for row in views},
             {row["source"]: row for row in faults},
+            dict(learned),
         )
 
     def intend(self, intent: Intent) -> None:
@@ -233,6 +186,7 @@ class Checkpoint:
         sources: Sequence[SourceState],
         views: Sequence[ViewState],
         sink: Callable[[sa.Connection], None],
+        learned: Mapping[str, bytes | None] = MappingProxyType({}),
     ) -> None:
         """Write what a step did, and let the sink write, in one transaction.
 
@@ -242,6 +196,8 @@ class Checkpoint:
             Those that changed.
         sink : callable
             Called again from the start if the transaction is.
+        learned
+            By view, as `pipeline.stream.kept.Kept.keep` gives it.
         """
         done = {"loop": self.loop, "step": intent.step, "intent": None, "committed": intent.now}
 
@@ -251,6 +207,13 @@ class Checkpoint:
             # One by one: a statement with the windowers of all views would be long.
             for view in views:
                 upsert(connection, VIEWS, [{"loop": self.loop, **asdict(view)}])
+            for name, windows in learned.items():
+                row = {"loop": self.loop, "view": name, "step": intent.step}
+                if windows is None:
+                    mine = sa.and_(LEARNED.c.loop == self.loop, LEARNED.c.view == name)
+                    connection.execute(LEARNED.delete().where(mine))
+                else:
+                    upsert(connection, LEARNED, [row | {"windows": windows}])
             sink(connection)
 
         self._again(write)
@@ -291,4 +254,7 @@ def _intent(row: dict[str, Any] | None) -> Intent | None:
     if row is None:
         return None
     models = {view: Adoption(**model) for view, model in row["models"].items()}
-    return Intent(**row | {"now": datetime.fromisoformat(row["now"]), "models": models})
+    # Before there were cases an intent had none.
+    cases = {view: [Case(**one) for one in some] for view, some in row.get("cases", {}).items()}
+    at = datetime.fromisoformat(row["now"])
+    return Intent(**row | {"now": at, "models": models, "cases": cases})

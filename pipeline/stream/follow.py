@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,26 +17,29 @@ from pipeline.scoring.reasons import Explanation
 from pipeline.scoring.scorer import SCORES, STEP, Scorer
 from pipeline.stream.adopt import COLD, THRESHOLDS
 from pipeline.stream.border import aside, pack, unpack
+from pipeline.stream.cases import Case, teach
 from pipeline.stream.checkpoint import Adoption, ViewState
+from pipeline.stream.kept import NPZ, Judge, Kept, Learned, learn
 
 __all__ = ["Follower", "Outcome"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NPZ = ".npz"
 
 
 @dataclass
 class Outcome:
     """What one step gave for one view: closed windows, their scores, late events put aside.
 
-    ``judge`` is the file that holds the scorer as it was before the step, if there is one.
+    ``judge`` gives the file that holds the scorer as it was before the step, if there is one;
+    ``model`` is the name of the model that it began as.
     """
 
     windows: pl.DataFrame
     scores: pl.DataFrame
     explained: list[Explanation] = field(default_factory=list)
     late: pl.DataFrame | None = None
-    judge: Path | None = None
+    judge: Judge | None = None
+    model: str = ""
 
 
 class Follower:
@@ -81,12 +84,12 @@ class Follower:
         self._seed = seed
         self.restore(None)
 
-    def restore(self, state: ViewState | None) -> None:
+    def restore(self, state: ViewState | None, learned: Learned = ()) -> None:
         """Go on from a checkpoint, or begin; a scorer that cannot be read is a named state."""
         self.model: str | None = None
         self.status, self.detail = THRESHOLDS, "no model yet"
         self.scorer: Scorer | None = None
-        self._file: str | None = None
+        self._kept = Kept(self.view, self.folder)
         self.accepted = self.late = self.windows = 0
         # What a killed process was writing under a temporary name.
         for folder in (self.folder, self.snapshots.folder):
@@ -101,13 +104,13 @@ class Follower:
                 pending, previous, state.newest, state.closed_until, state.last_arrival
             )
             if state.scorer is not None:
-                self._load(state.scorer)
+                self._load(state.scorer, learned)
         self.windower = self._windower(start)
 
     def adopt(self, adoption: Adoption) -> None:
         """Take up another model, or none."""
         self.model, self.status, self.detail = adoption.model, adoption.state, adoption.detail
-        self.scorer, self._file = None, None
+        self.scorer, self._kept = None, Kept(self.view, self.folder)
         if adoption.model == COLD:
             self.scorer = Scorer(self.view, seed=self._seed)
         elif adoption.file is not None:
@@ -119,8 +122,16 @@ class Follower:
         trial.advance(now)
         return trial.state.closed_until != self.windower.state.closed_until
 
-    def step(self, events: pl.DataFrame, now: datetime, *, flush: bool) -> Outcome:
-        """Take events, close what they or the time complete, score it and learn it."""
+    def step(
+        self, events: pl.DataFrame, now: datetime, *, flush: bool, cases: Sequence[Case] = ()
+    ) -> Outcome:
+        """Take events, close what they or the time complete, score it and learn it.
+
+        Parameters
+        ----------
+        cases : sequence of Case
+            What became known of incidents.
+        """
         before = self.windower.state.closed_until
         parts = [self.windower.push(events.rechunk(), now)] if len(events) else []
         parts.append(self.windower.flush() if flush else self.windower.advance(now))
@@ -134,18 +145,33 @@ class Follower:
         self.windower.state = replace(
             state, pending=state.pending.rechunk(), previous=state.previous.rechunk()
         )
-        judge = self.folder / self._file if self.scorer is not None and self._file else None
-        outcome = Outcome(windows, *self._score(windows), judge=judge)
+        judge = self._kept.judge
+        outcome = Outcome(windows, *self._score(windows), judge=judge, model=self.model or "")
+        if self.scorer is not None and cases:
+            teach(self.scorer, cases)
         self._snapshot(before)
         if len(late):
             outcome.late = aside("late", self.view.name, late, now=now, reason="window was closed")
         return outcome
 
-    def state(self, step: int, *, scored: bool) -> ViewState:
-        """Where the view stands after a step; writes its scorer if that has moved."""
-        if self.scorer is not None and (scored or self._file is None):
-            self._file = f"{self.view.name}-{step:012}{NPZ}"
-            self.scorer.save(self.folder / self._file, cold=True)
+    def keep(self, step: int, windows: pl.DataFrame, *, whole: bool) -> dict[str, bytes | None]:
+        """Keep what the scorer became in a step, for `Checkpoint.commit`; nothing where it slept.
+
+        Parameters
+        ----------
+        windows : polars.DataFrame
+            What it learned.
+        whole : bool
+            Whether something else has moved it.
+        """
+        if self.scorer is None:
+            return {self.view.name: None}
+        if not (whole or len(windows)) and self._kept.file is not None:
+            return {}
+        return {self.view.name: self._kept.keep(self.scorer, step, windows, whole=whole)}
+
+    def state(self) -> ViewState:
+        """Where the view stands after a step."""
         s = self.windower.state
         return ViewState(
             self.view.name,
@@ -154,7 +180,7 @@ class Follower:
             s.newest,
             s.closed_until,
             s.last_arrival,
-            self._file,
+            self._kept.file,
             self.model,
             self.status,
             self.detail,
@@ -172,8 +198,7 @@ class Follower:
             The file's name, for an `Adoption`.
         """
         for windows in missed:
-            for i in range(0, len(windows), STEP):
-                scorer.step(windows[i : i + STEP])
+            learn(scorer, windows)
         name = f"{self.view.name}-of-{''.join(c if c.isalnum() else '-' for c in model)}.npz"
         self.folder.mkdir(parents=True, exist_ok=True)
         scorer.save(self.folder / name)
@@ -181,16 +206,15 @@ class Follower:
 
     def forget(self) -> None:
         """Remove the files of scorers before the one of the checkpoint."""
-        for file in self.folder.glob(f"{self.view.name}-*{NPZ}"):
-            if file.name != self._file:
-                file.unlink(missing_ok=True)
+        self._kept.forget()
 
     def _windower(self, state: WindowerState | None) -> Windower:
         return Windower(self.view, state=state, **self._clock)
 
-    def _load(self, name: str) -> None:
+    def _load(self, name: str, learned: Learned = ()) -> None:
+        kept = Kept(self.view, self.folder, name, learned)
         try:
-            self.scorer, self._file = Scorer.load(self.view, self.folder / name), name
+            self.scorer, self._kept = kept.scorer(), kept
         except (ModelFileError, OSError) as error:
             self.model, self.status, self.detail = None, THRESHOLDS, str(error)
 

@@ -24,11 +24,12 @@ from pipeline.lake.schema import ASIDE, SCORES
 from pipeline.lifecycle.snapshots import Snapshots
 from pipeline.sources.source import Batch, Position, Source, SourceError
 from pipeline.stream.adopt import Adopter, Models, begin_cold
+from pipeline.stream.cases import Case, heard
 from pipeline.stream.checkpoint import Checkpoint, Connection, DatabaseError, Intent
 from pipeline.stream.follow import Follower, Outcome
 from pipeline.stream.intake import FIRST_WAIT, LONGEST_WAIT, Intake, Taken
 from pipeline.stream.options import Options
-from pipeline.stream.sink import Sink
+from pipeline.stream.sink import Sink, give
 
 __all__ = ["Loop", "StreamBusyError"]
 
@@ -45,13 +46,6 @@ class _Releasing(Protocol):
     """A source that keeps rows until they are not needed any more."""
 
     def release(self, position: Position) -> None: ...
-
-
-@runtime_checkable
-class _Keeping(Protocol):
-    """A sink that is told first who judged: the scorer's file, as it was before the step."""
-
-    def judged_by(self, scorer: Path | None) -> None: ...
 
 
 class Loop:
@@ -145,10 +139,12 @@ class Loop:
             if intent is None:
                 batches = self.intake.read(now)
                 models = self._adopter.due(now)
-                if not (batches or models or flush or self.intake.holding or self._due(now)):
+                cases = self._heard(now)
+                news = batches or models or cases or flush or self.intake.holding
+                if not (news or self._due(now)):
                     return False
                 until = {name: batch.position for name, batch in batches.items()}
-                intent = Intent(self._step + 1, now, until, models, flush)
+                intent = Intent(self._step + 1, now, until, models, flush, cases)
                 self.checkpoint.intend(intent)
             else:
                 batches = self.intake.again(intent.until)
@@ -214,9 +210,13 @@ class Loop:
         self._step, self._intent = state.step, state.intent
         self.intake.restore(state.sources)
         for name, follower in self.followers.items():
-            follower.restore(state.views.get(name))
+            follower.restore(state.views.get(name), state.learned.get(name, ()))
         self._adopter.forget()
         self._restored = True
+
+    def _heard(self, now: datetime) -> dict[str, list[Case]]:
+        scorers = {name: follower.scorer for name, follower in self.followers.items()}
+        return heard(self._sink, self.checkpoint, scorers, now)
 
     def _due(self, now: datetime) -> bool:
         return any(follower.due(now) for follower in self.followers.values())
@@ -230,12 +230,16 @@ class Loop:
         for name, outcome in outcomes.items():
             self._append(name, outcome.windows, intent)
             self._append(f"{SCORES}{name}", outcome.scores.drop("reasons"), intent)
-        views = [
-            self.followers[name].state(intent.step, scored=len(outcome.windows) > 0)
-            for name, outcome in outcomes.items()
-        ]
+        learned: dict[str, bytes | None] = {}
+        for name, outcome in outcomes.items():
+            moved = name in intent.cases or name in intent.models
+            learned |= self.followers[name].keep(intent.step, outcome.windows, whole=moved)
         self.checkpoint.commit(
-            intent, taken.moved, views, lambda connection: self._give(connection, outcomes, intent)
+            intent,
+            taken.moved,
+            [self.followers[name].state() for name in outcomes],
+            lambda connection: self._give(connection, outcomes, taken, intent),
+            learned,
         )
         for name in outcomes:
             self.followers[name].forget()
@@ -252,8 +256,10 @@ class Loop:
                 follower.adopt(adoption)
             stream = follower.view.stream
             events = taken.events.get(stream.name, stream.empty)
-            if len(events) or adoption or intent.flush or follower.due(intent.now):
-                outcome = follower.step(events, intent.now, flush=intent.flush)
+            cases = intent.cases.get(name, ())
+            moves = len(events) or adoption or cases or intent.flush
+            if moves or follower.due(intent.now):
+                outcome = follower.step(events, intent.now, flush=intent.flush, cases=cases)
                 if outcome.late is not None:
                     taken.aside.setdefault(stream.name, []).append(outcome.late)
                 yield name, outcome
@@ -263,16 +269,14 @@ class Loop:
             self.lake.append(table, rows, (self.checkpoint.loop, intent.step))
 
     def _give(
-        self, connection: Connection, outcomes: Mapping[str, Outcome], intent: Intent
+        self,
+        connection: Connection,
+        outcomes: Mapping[str, Outcome],
+        taken: Taken,
+        intent: Intent,
     ) -> None:
-        if self._sink is None:
-            return
-        for name, o in outcomes.items():
-            if len(o.windows):
-                view = self.followers[name].view
-                if isinstance(self._sink, _Keeping):
-                    self._sink.judged_by(o.judge)
-                self._sink.take(connection, view, o.windows, o.scores, o.explained, now=intent.now)
+        views = {name: self.followers[name].view for name in outcomes}
+        give(self._sink, connection, views, outcomes, taken.events, now=intent.now)
 
     def _source_fault(
         self, name: str, error: str | None, failures: int, retry_at: datetime | None

@@ -12,6 +12,7 @@ from pipeline.database import upsert
 from serving.alerts.lifecycle import AlertError, Event, State, after
 from serving.alerts.record import Row
 from serving.alerts.telling import ended, told
+from serving.alerts.triage import evidence_of, learn
 from serving.notify.notice import enqueue
 from serving.store.audit import record
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox
@@ -70,7 +71,13 @@ def act(
         connection.execute(
             changes.insert().values(at=now, kind="alert", subject=alert["id"], fields=shown)
         )
-        record(connection, who=who, what=f"alert.{what}", subject=alert["id"], detail=said, now=now)
+        known = {"evidence": evidence_of(alert)} if what == "verdict" else {}
+        detail = said | known
+        record(
+            connection, who=who, what=f"alert.{what}", subject=alert["id"], detail=detail, now=now
+        )
+    if what == "verdict":
+        learn(connection)
     if what in ("acknowledge", "resolve"):
         for incident in sorted({row["incident"] for row in rows.values() if row["incident"]}):
             _tell_if_nobody_is_needed(connection, incident, who, now)

@@ -14,6 +14,7 @@ from serving.alerts.muting import active_silences, muted
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for
 from serving.alerts.telling import ended, notices, told
+from serving.alerts.triage import rank
 from serving.notify.notice import Notice, enqueue
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox, silences
@@ -36,6 +37,7 @@ def tick(connection: sa.Connection, routes: Sequence[Route], *, now: datetime) -
     _close_quiet(connection, now)
     _tell_again(connection, routes, now)
     _warn_of_silences(connection, now)
+    rank(connection)
     connection.execute(changes.delete().where(changes.c.at < now - KEPT))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import polars as pl
@@ -15,23 +14,28 @@ from features.view import FeatureView
 from models.risk import RiskBook, RiskInput, severity
 from pipeline.database import upsert
 from pipeline.scoring.reasons import Explanation
+from pipeline.stream.cases import Case, Held
+from pipeline.stream.kept import Judge
+from serving.alerts.cases import cases
 from serving.alerts.clock import tick
 from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
 from serving.alerts.muting import Inhibition
+from serving.alerts.risk import RISK
 from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.alerts.thresholds import ALERTS_PER_DAY, Thresholds
 from serving.alerts.witness import Witness, evidence
+from serving.rules.actors import PART, Actors
 from serving.rules.book import RuleBook
 from serving.rules.breach import Breach
 from serving.store.tables import memory
 from serving.verdict import Rarity, RiskNow, Verdict, judge
 
-__all__ = ["ALERTS_PER_DAY", "AlertEngine", "Correlations"]
+__all__ = ["AlertEngine", "Correlations"]
 
+FADING = timedelta(hours=1)
 # What a breach adds to an entity's risk, by severity.
 POINTS = {"info": 5.0, "low": 15.0, "medium": 35.0, "high": 65.0, "critical": 95.0}
-ALERTS_PER_DAY = 1.0
-"""The budget of a view for which none was set."""
 
 
 class Correlations(Protocol):
@@ -59,12 +63,14 @@ class AlertEngine:
     correlations : Correlations
     thresholds : mapping of str to float
         By view: a warm window that normal life brings less often, 1/day, is worth an alert.
+    bars : Thresholds, optional
+        Says what verdicts make of the thresholds, each time that `tick` is called.
     routes : sequence of Route
     inhibitions : sequence of Inhibition
     start : callable, optional
         Starts the playbook that an alert asks for, in the same transaction.
-    model_version : callable
-        Version of the model that scores a view.
+    actors : Actors, optional
+        Learns from events who is behind what; the correlations ask it.
     witness : Witness, optional
         Keeps what replays an alert's score; without it only rules can be replayed.
     """
@@ -75,24 +81,34 @@ class AlertEngine:
         correlations: Correlations,
         *,
         thresholds: Mapping[str, float] | None = None,
+        bars: Thresholds | None = None,
         routes: Sequence[Route] = DEFAULT_ROUTES,
         inhibitions: Sequence[Inhibition] = (),
         start: Start | None = None,
-        model_version: Callable[[str], str] = lambda view: "",
+        actors: Actors | None = None,
         witness: Witness | None = None,
     ) -> None:
         self.book = book
         self.correlations = correlations
         self.thresholds = dict(thresholds or {})
+        self._bars = bars
         self.risk = RiskBook()
         self._routes = tuple(routes)
         self._inhibitions = tuple(inhibitions)
         self._start = start
-        self._model_version = model_version
+        self._model = ""
+        self._actors = actors
         self._witness = witness
         # Of the transaction whose end is not known yet; nothing is known before the first.
         self._transaction: object = _NEVER
-        self._risk_moved = False
+        self._fading = datetime.min.replace(tzinfo=UTC)
+
+    def see(self, connection: sa.Connection, stream: str, events: pl.DataFrame) -> None:
+        """Learn who is behind what from events, in the caller's transaction."""
+        if self._actors is not None:
+            self._enter(connection)
+            self._actors.see(stream, events)
+            _keep(connection, PART, self._actors.state())
 
     def take(
         self,
@@ -136,24 +152,32 @@ class AlertEngine:
             scores,
             explained,
             threshold=self.thresholds.get(view.name, ALERTS_PER_DAY),
-            model_version=self._model_version(view.name),
         )
         scored = {*rare, *((one.view, one.entity, one.end) for one in moved)}
-        rows = evidence(view, windows, scores, {*found, *rare}, scored, self._witness)
+        rows = evidence(
+            view, windows, scores, {*found, *rare}, scored, self._witness, model=self._model
+        )
         verdicts = []
         for key in sorted({*found, *rare}, key=lambda key: (key[2], key[1], key[0])):
             verdicts += self._judge(key, found.get(key, []), *rare.get(key, (None, None)))
         ledger = self._ledger(connection, now)
         ledger.apply(verdicts, rows)
-        ledger.clear(view.name, windows, self._holds)
+        ledger.clear(view, windows, self._holds)
         ledger.write()
         self._remember(connection, newest)
         return verdicts
 
-    def judged_by(self, scorer: Path | None) -> None:
-        """Be told which file holds the scorer of the next windows, as it was before them."""
+    def judged_by(self, scorer: Judge | None, model: str) -> None:
+        """Be told which model scored the next windows, and what gives its file as it was then."""
+        self._model = model
         if self._witness is not None:
             self._witness.judged_by(scorer)
+
+    def cases(
+        self, connection: sa.Connection, held: Held, *, now: datetime
+    ) -> dict[str, list[Case]]:
+        """What scorers must hold back, let go or learn; see `serving.alerts.cases`."""
+        return cases(connection, held, now=now)
 
     def tick(self, connection: sa.Connection, *, now: datetime) -> None:
         """What time alone does; safe to call at any time, by any process."""
@@ -161,6 +185,12 @@ class AlertEngine:
         ledger.reconsider()
         ledger.write()
         tick(connection, self._routes, now=now)
+        self.hear(connection, now=now)
+
+    def hear(self, connection: sa.Connection, *, now: datetime) -> None:
+        """Let verdicts move the thresholds of learned alerts."""
+        if self._bars is not None and (levels := self._bars.hear(connection, now=now)) is not None:
+            self.thresholds = levels
 
     def restore(self, connection: sa.Connection) -> None:
         """Go back to what the database knows."""
@@ -169,8 +199,9 @@ class AlertEngine:
             parts[row.part][row.key] = row.state
         self.book.restore(parts["rules"])
         self.correlations.restore(parts["correlations"])
-        self.risk = RiskBook.from_state(parts["risk"]["book"]) if parts["risk"] else RiskBook()
-        self._risk_moved = False
+        if self._actors is not None:
+            self._actors.restore(parts[PART])
+        self.risk.restore(parts[RISK])
 
     def _enter(self, connection: sa.Connection) -> None:
         """Go back to what the database knows unless the last transaction was committed."""
@@ -185,9 +216,7 @@ class AlertEngine:
         self._transaction = None
 
     def _ledger(self, connection: sa.Connection, now: datetime) -> Ledger:
-        return Ledger(
-            connection, self._routes, self._inhibitions, self._start, self._group, now=now
-        )
+        return Ledger(connection, self._routes, self._inhibitions, self._start, self.group, now=now)
 
     def _judge(
         self, key: Key, found: list[Breach], start: datetime | None, rarity: Rarity | None
@@ -195,7 +224,6 @@ class AlertEngine:
         view, entity, end = key
         if inputs := self._inputs(view, end, found, rarity):
             self.risk.add(entity, inputs)
-            self._risk_moved = True
         risk = self.risk.risk(entity, end)
         parts = tuple(f"{part.points:.0f} {part.note}" for part in risk.contributions[:5])
         return judge(
@@ -214,7 +242,7 @@ class AlertEngine:
         inputs = [
             RiskInput(POINTS[breach.severity], end, f"rule:{breach.family}", breach.summary)
             for breach in found
-            if not breach.pending
+            if not breach.pending and breach.broken
         ]
         if rarity is not None and (points := severity(rarity.per_day)):
             note = rarity.reasons[0]["words"] if rarity.reasons else "a rare window"
@@ -225,7 +253,7 @@ class AlertEngine:
         return self.book.holds(family, entity) or self.correlations.holds(family, entity, at=at)
 
     @staticmethod
-    def _group(verdict: Verdict) -> str:
+    def group(verdict: Verdict) -> str:
         """What alerts must share to be one incident."""
         if named := verdict.labels.get("group"):
             return named.format_map(verdict.labels)
@@ -233,26 +261,28 @@ class AlertEngine:
 
     def _remember(self, connection: sa.Connection, newest: datetime) -> None:
         """Write what the rules, correlations and risk know now."""
-        for part, changed in (
-            ("rules", self.book.state()),
-            ("correlations", self.correlations.state()),
-        ):
-            kept = [
-                {"part": part, "key": key, "state": state}
-                for key, state in changed.items()
-                if state is not None
-            ]
-            upsert(connection, memory, kept)
-            gone = [key for key, state in changed.items() if state is None]
-            for chunk in (gone[i : i + 500] for i in range(0, len(gone), 500)):
-                connection.execute(
-                    memory.delete().where(memory.c.part == part, memory.c.key.in_(chunk))
-                )
-        if self._risk_moved:
+        _keep(connection, "rules", self.book.state())
+        _keep(connection, "correlations", self.correlations.state())
+        # What has faded counts for nothing: it is looked for now and then, not at each step.
+        if newest >= self._fading:
             self.risk.forget(newest)
-            risk = {"part": "risk", "key": "book", "state": self.risk.state()}
-            upsert(connection, memory, [risk])
-            self._risk_moved = False
+            self._fading = newest + FADING
+        _keep(connection, RISK, self.risk.state())
+
+
+def _keep(
+    connection: sa.Connection, part: str, changed: Mapping[str, dict[str, Any] | None]
+) -> None:
+    """Write what changed of a part; None where forgotten."""
+    kept = [
+        {"part": part, "key": key, "state": state}
+        for key, state in changed.items()
+        if state is not None
+    ]
+    upsert(connection, memory, kept)
+    gone = [key for key, state in changed.items() if state is None]
+    for chunk in (gone[i : i + 500] for i in range(0, len(gone), 500)):
+        connection.execute(memory.delete().where(memory.c.part == part, memory.c.key.in_(chunk)))
 
 
 _NEVER = object()

@@ -26,7 +26,6 @@ def rarities(
     explained: Sequence[Explanation],
     *,
     threshold: float,
-    model_version: str,
 ) -> dict[Key, tuple[datetime, Rarity]]:
     """Warm windows at or below a level of rarity, 1/day, each with its start."""
     why = {(one.entity, one.end): one for one in explained}
@@ -40,7 +39,6 @@ def rarities(
             arms=one.arms if one else {},
             reasons=[dict(reason.__dict__) for reason in one.features] if one else [],
             counterfactual=one.counterfactual.words if one and one.counterfactual else "",
-            model_version=model_version,
         )
         found[view.name, row["entity"], row["end"]] = row["start"], rarity
     return found

@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from features.view import FeatureView
 from pipeline.database import upsert
 from serving.alerts.lifecycle import OPEN, Event, State, after
-from serving.alerts.muting import Inhibition, active_silences, muted
+from serving.alerts.matchers import matches
+from serving.alerts.muting import MAINTENANCE, Inhibition, active_silences, muted
 from serving.alerts.record import (
     Row,
     alert_labels,
@@ -33,6 +35,9 @@ __all__ = ["QUIET", "REOPEN", "Ledger", "Start"]
 
 REOPEN = timedelta(minutes=10)
 """What fires again this soon is the same alert: it flaps."""
+
+BACKLOG = timedelta(days=1)
+"""What happened during maintenance is told to nobody when it is heard of so much later."""
 
 QUIET = timedelta(minutes=10)
 """A rare window is over when none came for this long, as false alarms are counted."""
@@ -69,7 +74,7 @@ class Ledger:
         opened = sa.select(incidents).where(incidents.c.state == "open").with_for_update()
         self._incidents = {row["id"]: dict(row) for row in connection.execute(opened).mappings()}
         self._open = {row["group"]: row["id"] for row in self._incidents.values()}
-        self._silenced = active_silences(connection, now)
+        self._silenced = active_silences(connection, now, back=BACKLOG)
         self._touched: dict[str, Row] = {}
         self._joined: dict[str, Row] = {}
         self._notes: list[Row] = []
@@ -107,18 +112,24 @@ class Ledger:
 
     def clear(
         self,
-        view: str,
+        view: FeatureView,
         windows: pl.DataFrame,
         holds: Callable[[str, str, datetime], bool],
     ) -> None:
-        """End what the newest windows no longer show; an entity without windows says nothing."""
+        """End what the newest windows no longer show.
+
+        An entity without windows says nothing, until its view would have forgotten it.
+        """
         if not len(windows) or not self._alerts:
             return
         newest = dict(windows.group_by("entity").agg(pl.col("end").max()).iter_rows())
         latest: datetime = windows["end"].max()  # type: ignore[assignment]
+        forgotten = latest - max(view.forget_after, QUIET)
         for alert in list(self._alerts.values()):
-            end = newest.get(alert["entity"]) if alert["view"] == view else None
-            if alert["view"] == CORRELATION:
+            mine = alert["view"] == view.name
+            end = newest.get(alert["entity"]) if mine else None
+            gone = mine and end is None and alert["last_seen"] <= forgotten
+            if gone or alert["view"] == CORRELATION:
                 # It has no windows of its own: any window tells the time.
                 end = latest
             if end is None or alert["state"] in (None, State.RESOLVED) or end < alert["last_seen"]:
@@ -126,7 +137,7 @@ class Ledger:
             if alert["family"] == RARE:
                 over = end - alert["last_seen"] >= QUIET
             else:
-                over = not holds(alert["family"], alert["entity"], end)
+                over = gone or not holds(alert["family"], alert["entity"], end)
             if over:
                 self.resolve(alert, Event.CLEAR, at=end, who="tocsin")
 
@@ -196,19 +207,32 @@ class Ledger:
                 self._open[group] = incident["id"]
         join(incident, alert, self._now)
         self._joined[incident["id"]] = incident
+
+    def _begin_playbook(self, incident: Row, alert: Row) -> None:
         if self._start is not None and alert["playbook"] and not incident["playbook"]:
             incident["playbook"] = alert["playbook"]
             self._starts.append((incident, alert))
 
     def _tell(self, alert: Row, others: Sequence[Row]) -> None:
-        """Put the messages of a fired alert into the outbox, or write down why there are none."""
+        """Put the messages of a fired alert into the outbox, or write down why there are none.
+
+        Its playbook begins, told or not, but for maintenance: then it waits until that is over.
+        """
         incident = self._incidents[alert["incident"]]
+        labels = alert_labels(alert)
+        silenced = [one for one in self._silenced if one.covers(alert["last_seen"], self._now)]
+        announced = [one for one in silenced if one.kind == MAINTENANCE]
+        held = any(matches(one.matchers, labels) for one in announced)
+        if not held:
+            self._begin_playbook(incident, alert)
         reason = muted(
-            alert_labels(alert),
-            silenced=self._silenced,
+            labels,
+            silenced=silenced,
             inhibitions=self._inhibitions,
             firing=others,
         )
+        if held and alert["playbook"]:
+            reason += f"; the playbook {alert['playbook']} waits"
         if not reason and (until := alert["snoozed_until"]) and until > self._now:
             reason = f"snoozed until {until:%Y-%m-%d %H:%M UTC}"
         if not reason and incident["told"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,10 @@ from pydantic import BaseModel, ConfigDict
 from serving.alerts.matchers import Matcher, matches
 from serving.store.tables import silences
 
-__all__ = ["Inhibition", "Silence", "active_silences", "muted"]
+__all__ = ["MAINTENANCE", "Inhibition", "Silence", "active_silences", "muted"]
+
+MAINTENANCE = "maintenance"
+"""A kind of silence: work that was announced. Playbooks wait while it lasts."""
 
 
 class Inhibition(BaseModel):
@@ -36,20 +39,37 @@ class Silence:
     id: str
     kind: str
     matchers: tuple[Matcher, ...]
+    starts_at: datetime
     ends_at: datetime
     comment: str
 
+    def covers(self, seen: datetime, now: datetime) -> bool:
+        """Whether it is in force for what a window that ended at ``seen`` shows.
 
-def active_silences(connection: sa.Connection, now: datetime) -> list[Silence]:
-    """Silences in force at a time; an expired one is never in force, whoever forgot it."""
+        A maintenance is about what happens while it lasts, whenever that is heard of; a silence
+        is about what is told while it lasts, whenever that happened.
+        """
+        if self.kind == MAINTENANCE:
+            return self.starts_at < seen <= self.ends_at
+        return self.starts_at <= now < self.ends_at
+
+
+def active_silences(
+    connection: sa.Connection, now: datetime, *, back: timedelta = timedelta(0)
+) -> list[Silence]:
+    """Silences in force at a time, or not longer before it than ``back``.
+
+    An expired one is not in force, whoever forgot it.
+    """
     rows = connection.execute(
-        sa.select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now)
+        sa.select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now - back)
     )
     return [
         Silence(
             row.id,
             row.kind,
             tuple(Matcher.model_validate(given) for given in row.matchers),
+            row.starts_at,
             row.ends_at,
             row.comment,
         )

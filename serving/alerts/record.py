@@ -8,7 +8,6 @@ from typing import Any
 
 from serving.alerts.lifecycle import State
 from serving.rules.breach import Breach
-from serving.rules.rule import COMPARE
 from serving.severity import Severity
 from serving.verdict import Verdict
 
@@ -56,6 +55,7 @@ def begin_alert(verdict: Verdict) -> Row:
         "windows": 0,
         "risk": 0.0,
         "per_day": None,
+        "priority": None,
         "verdict": "",
         "verdict_by": "",
         "suppressed": "",
@@ -69,7 +69,8 @@ def tell(alert: Row, verdict: Verdict, seen: Row, now: datetime) -> bool:
     Words and evidence are those of the gravest window so far: what was worst is what matters.
     """
     before = alert["severity"]
-    worse = not before or verdict.severity > Severity(before)
+    # In the wake of a limit nothing gets worse, whatever else speaks against the entity.
+    worse = not before or (verdict.severity > Severity(before) and _breaks(verdict))
     rarest = verdict.rarity.per_day if verdict.rarity else None
     fires = alert["state"] == State.PENDING and not verdict.pending
     gravest = (
@@ -95,7 +96,7 @@ def tell(alert: Row, verdict: Verdict, seen: Row, now: datetime) -> bool:
             "title": verdict.title,
             "why": verdict.why,
             "first_step": verdict.first_step,
-            "model_version": rarity.model_version if rarity else "",
+            "model_version": seen.get("score", {}).get("model", ""),
             "arms": verdict.arms,
             "breaches": [_breach(breach) for breach in verdict.breaches],
             "reasons": rarity.reasons if rarity else [],
@@ -154,7 +155,7 @@ def firing(alert: Row) -> bool:
 def _breaks(verdict: Verdict) -> bool:
     """Whether the window itself breaks a limit: in the wake of one, words would contradict it."""
     told = verdict.breaches
-    return not told or any(COMPARE[one.operator](one.value, one.limit) for one in told)
+    return not told or any(one.broken for one in told)
 
 
 def _breach(breach: Breach) -> Row:

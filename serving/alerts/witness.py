@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from features.view import FeatureView
+from pipeline.stream.kept import Judge
 from serving.alerts.learned import Key
 
 __all__ = ["KEPT", "Witness", "evidence", "numbers_of"]
@@ -36,10 +37,10 @@ class Witness:
 
     def __init__(self, folder: Path, *, kept: int = KEPT) -> None:
         self.folder, self.kept = folder, kept
-        self._scorer: Path | None = None
+        self._scorer: Judge | None = None
 
-    def judged_by(self, scorer: Path | None) -> None:
-        """Take note of the file that judges the windows that come next; None for none."""
+    def judged_by(self, scorer: Judge | None) -> None:
+        """Take note of what gives the file that judges the windows to come; None for none."""
         self._scorer = scorer
 
     def keep(self, view: str, windows: pl.DataFrame) -> Row:
@@ -54,16 +55,17 @@ class Witness:
 
     def _link(self, view: str) -> str:
         assert self._scorer is not None
+        scorer = self._scorer()
         folder = self.folder / view
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / f"{self._scorer.parent.name}-{self._scorer.name}"
+        kept = folder / f"{scorer.parent.name}-{scorer.name}"
         # A step that is done again writes the same bytes to another file.
         fresh = kept.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         try:
-            os.link(self._scorer, fresh)
+            os.link(scorer, fresh)
         except OSError:
-            shutil.copyfile(self._scorer, fresh)
+            shutil.copyfile(scorer, fresh)
         fresh.replace(kept)
         # os.replace of two names of one file leaves both.
         fresh.unlink(missing_ok=True)
@@ -80,6 +82,8 @@ def evidence(
     keys: Set[Key],
     scored: Set[Key],
     witness: Witness | None,
+    *,
+    model: str = "",
 ) -> dict[Key, Row]:
     """The windows that matter, JSON-able: ``window``, and where scores matter ``score``.
 
@@ -87,6 +91,8 @@ def evidence(
     ----------
     keys, scored : set of Key
         Windows that are told of, and those of them that a score speaks against.
+    model : str
+        Name and version of what scored them.
     """
     rows: dict[Key, Row] = {}
     for row in _of(view, windows, keys):
@@ -94,7 +100,7 @@ def evidence(
     told = witness.keep(view.name, windows) if witness is not None and scored else {}
     for row in _of(view, scores, scored):
         key = view.name, row["entity"], row["end"]
-        rows[key]["score"] = {"numbers": numbers_of(row), **told}
+        rows[key]["score"] = {"numbers": numbers_of(row), "model": model, **told}
     return rows
 
 

@@ -56,10 +56,14 @@ def list_alerts(
     entity: str | None = None,
     incident: str | None = None,
     since: AwareDatetime | None = None,
+    order: Annotated[
+        Literal["newest", "triage"],
+        Query(description="The newest first, or by `priority`: the likeliest to be real first."),
+    ] = "newest",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page:
-    """Alerts, the newest first."""
+    """Alerts, the newest first, or as triage ranks them."""
     query = sa.select(alerts)
     wanted: dict[Any, Any] = {
         alerts.c.view: view,
@@ -75,8 +79,17 @@ def list_alerts(
         query = query.where(alerts.c.severity.in_([one.value for one in severity]))
     if since is not None:
         query = query.where(alerts.c.opened_at >= since)
+    first = alerts.c.priority if order == "triage" else None
     with reading(store) as connection:
-        return page(connection, query, alerts.c.opened_at, alerts.c.id, limit=limit, cursor=cursor)
+        return page(
+            connection,
+            query,
+            alerts.c.opened_at,
+            alerts.c.id,
+            limit=limit,
+            cursor=cursor,
+            first=first,
+        )
 
 
 @router.get("/{alert}")

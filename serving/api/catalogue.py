@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -13,10 +14,12 @@ from features.view import FeatureView
 from models.risk import Risk, RiskBook
 from pipeline.database import reading
 from serving.alerts.lifecycle import State
+from serving.alerts.risk import read_risk
+from serving.alerts.thresholds import Bar, bars_of
 from serving.api.problems import ProblemError
 from serving.api.shared import At, House, Store
 from serving.auth import Viewer
-from serving.store.tables import alerts, memory
+from serving.store.tables import alerts
 
 __all__ = ["router"]
 
@@ -53,6 +56,14 @@ class ModelOut(BaseModel):
     detail: str
     warm: bool
     arms: list[str]
+    budget: float | None = Field(description="Alerts a day that only learned arms may raise.")
+    real: int = Field(description="Of those of the last fortnight, so many were judged real,")
+    noise: int = Field(description="and so many noise, which takes from the budget.")
+    worth: float = Field(description="The share of the budget that this leaves, 0.25 to 1.")
+    threshold: float | None = Field(
+        description="Windows that normal life brings less often, 1/day, are told; null while "
+        "no stream has run."
+    )
 
 
 @router.get("/views")
@@ -70,8 +81,13 @@ async def show_view(view: str, who: Viewer) -> ViewOut:
 
 
 @router.get("/models")
-async def list_models(house: House, who: Viewer) -> list[ModelOut]:
-    """The model of each view; `degraded: thresholds only` where none can score."""
+def list_models(house: House, who: Viewer) -> list[ModelOut]:
+    """The model of each view, and how rare a window must be to be told.
+
+    A state of `degraded: thresholds only` is one where nothing can score.
+    """
+    with reading(house.engine) as connection:
+        bars = bars_of(connection)
     return [
         ModelOut(
             view=served.view.name,
@@ -80,6 +96,7 @@ async def list_models(house: House, who: Viewer) -> list[ModelOut]:
             detail=served.detail,
             warm=served.scorer is not None and served.scorer.warm,
             arms=[arm.name for arm in served.scorer.arms] if served.scorer else [],
+            **_bar(bars.get(served.view.name)),
         )
         for served in house.scorers
     ]
@@ -108,11 +125,15 @@ def show_entity(entity: str, store: Store, who: Viewer, now: At) -> dict[str, An
 
 
 def _book(store: sa.Engine) -> RiskBook:
-    """The risk book as the stream last wrote it."""
     with reading(store) as connection:
-        wanted = sa.select(memory.c.state).where(memory.c.part == "risk", memory.c.key == "book")
-        state = connection.execute(wanted).scalar_one_or_none()
-    return RiskBook.from_state(state) if state else RiskBook()
+        return read_risk(connection)
+
+
+def _bar(bar: Bar | None) -> dict[str, Any]:
+    if bar is None:
+        return {"budget": None, "real": 0, "noise": 0, "worth": 1.0, "threshold": None}
+    told = asdict(bar)
+    return {**told, "threshold": told.pop("level")}
 
 
 def _risk(risk: Risk) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.database import reading
 from serving.alerts.acts import FIELDS
+from serving.coverage import coverage
 from serving.store.audit import head, verify
 from serving.store.tables import alerts, incidents, outbox, run_steps, runs, silences
 
@@ -43,21 +44,13 @@ def _audit(connection: sa.Connection) -> dict[str, Any]:
 
 
 def _coverage(house: Any) -> dict[str, Any]:
-    rules = {
-        name
-        for pack in house.packs
-        for ladder in pack.ladders
-        for rung in ladder.rungs
-        for name in rung.requirement
-    }
-    steps = {
-        name
-        for playbook in house.library.values()
-        for _, step in playbook.steps
-        for name in step.requirement
-    }
-    said = f"{len(rules)} answered by rules, {len(steps)} by playbook steps"
-    return _line("Requirements answered", f"{len(rules | steps)}", "ok", said)
+    given = coverage(
+        house.packs, house.library, house.settings.routes, store=house.engine, lake=house.lake
+    )
+    left = ", ".join(given["unanswered"])
+    said = f"not answered: {left}" if left else f"{given['exercised']} of them were put to use"
+    value = f"{given['answered']} of {given['total']}"
+    return _line("Requirements answered", value, "warn" if left else "ok", said)
 
 
 def _documented(connection: sa.Connection) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from serving.alerts.lifecycle import AlertError
 from serving.api.pages import Cursor, Limit, Page, page
 from serving.api.shared import At, Store
 from serving.auth import Operator, Responder, Viewer
+from serving.export import document_of, to_markdown
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, incidents, outbox, run_steps, runs
 
@@ -94,10 +95,10 @@ def close(incident: str, store: Store, who: Responder, now: At) -> dict[str, Any
     responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
 )
 def export_incident(incident: str, store: Store, who: Viewer) -> Response:
-    """One incident as a document for people."""
+    """One incident as a document for people, with the draft of a post-mortem."""
     with reading(store) as connection:
-        whole = _whole(connection, incident)
-    return Response(_markdown(whole), media_type="text/markdown; charset=utf-8")
+        document = document_of(connection, incident)
+    return Response(to_markdown(document), media_type="text/markdown; charset=utf-8")
 
 
 def _whole(connection: sa.Connection, incident: str) -> dict[str, Any]:
@@ -153,30 +154,3 @@ def _whole(connection: sa.Connection, incident: str) -> dict[str, Any]:
 def _why(note: dict[str, Any]) -> dict[str, str]:
     detail = note["detail"]
     return {"why": str(detail.get("why") or detail.get("text") or detail.get("verdict") or "")}
-
-
-def _markdown(whole: dict[str, Any]) -> str:
-    lines = [f"# {_plain(whole['title'])}", ""]
-    lines += [f"- Incident {whole['id']}, {whole['severity']}, {whole['state']}"]
-    lines += [f"- Opened {whole['opened_at']:%Y-%m-%d %H:%M:%S UTC}"]
-    if whole["resolved_at"]:
-        lines += [f"- Resolved {whole['resolved_at']:%Y-%m-%d %H:%M:%S UTC}"]
-    lines += [f"- Owner: {_plain(whole['owner']) or 'nobody'}"]
-    lines += [f"- Entities: {', '.join(map(_plain, whole['entities']))}", "", "## Alerts", ""]
-    lines += [
-        f"- {_plain(a['title'])} ({a['severity']}): {_plain(a['why'])}" for a in whole["alerts"]
-    ]
-    lines += ["", "## Timeline", ""]
-    lines += [
-        f"- {entry['at']:%Y-%m-%d %H:%M:%S} {_plain(entry['who'])}: "
-        f"{_plain(entry['what'])} {_plain(entry['why'])}".rstrip()
-        for entry in whole["timeline"]
-    ]
-    for name, text in sorted(whole["fields"].items()):
-        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", _plain(text)]
-    return "\n".join(lines) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Names come from outside: nothing in them may become a link, an image or markup."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>!#|" else c for c in str(text)).replace("\n", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features.stream import TIME
 from models.detector import MatrixError
 from pipeline.scoring.reasons import Explanation
+from serving.api.limits import crossings
 from serving.api.matrices import Given, wrong
 from serving.api.scorers import Served
 
@@ -30,15 +31,18 @@ AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Judged:
-    """What is said of n windows; every array has shape (n,).
+    """What is said of n windows.
 
     Parameters
     ----------
-    p, per_day : ndarray
+    p, per_day : ndarray of shape (n,)
         Tail probability, and how often normal life brings as much, 1/day; NaN without a model.
     warm : bool
         Whether enough is known to call anything rare.
-    reasons : list of list of str
+    crossed : ndarray of shape (n, k ladders), int8
+        From `serving.api.limits.crossings`.
+    reasons : dict of int to list of str
+        Why, by row, of those that normal life brings less than `EXPLAINED_PER_DAY` times a day.
     explained : list of Explanation
         Where that was asked for, of the windows in order; else empty.
     """
@@ -46,8 +50,15 @@ class Judged:
     p: NDArray[np.float64]
     per_day: NDArray[np.float64]
     warm: bool
-    reasons: list[list[str]]
-    explained: list[Explanation]
+    crossed: NDArray[np.int8]
+    reasons: dict[int, list[str]] = field(default_factory=dict)
+    explained: list[Explanation] = field(default_factory=list)
+
+    def part(self, begin: int, end: int) -> Judged:
+        """What is said of some windows in a row, without explanations."""
+        found = {row - begin: why for row, why in self.reasons.items() if begin <= row < end}
+        rows = slice(begin, end)
+        return Judged(self.p[rows], self.per_day[rows], self.warm, self.crossed[rows], found)
 
 
 class Judge:
@@ -85,14 +96,7 @@ class Judge:
         for given, future in waiting:
             end = at + len(given.entity)
             if not future.done():
-                part = Judged(
-                    whole.p[at:end],
-                    whole.per_day[at:end],
-                    whole.warm,
-                    whole.reasons[at:end],
-                    [],
-                )
-                future.set_result(part)
+                future.set_result(whole.part(at, end))
             at = end
 
 
@@ -105,26 +109,24 @@ def judge(served: Served, given: Given, explain: bool) -> Judged:
         422 where a number is beyond what the model can look at.
     """
     scorer, count = served.scorer, len(given.entity)
+    crossed, unknown = crossings(served.view, served.ladders, given), np.full(count, np.nan)
     if scorer is None:
-        unknown = np.full(count, np.nan)
-        return Judged(np.ones(count), unknown, False, [[] for _ in range(count)], [])
+        return Judged(np.ones(count), unknown, False, crossed)
     try:
         evidence, p = scorer.peek(given.entity, given.start, given.values)
     except MatrixError as error:
         raise wrong("windows", str(error), "numbers nearer to what is usual") from error
-    warm = scorer.warm
-    if not warm:
-        per_day = np.full(count, np.nan)
-        return Judged(p, per_day, False, [[] for _ in range(count)], [])
+    if not scorer.warm:
+        return Judged(p, unknown, False, crossed)
     per_day = p * evidence.daily
-    rare = per_day < EXPLAINED_PER_DAY
-    reasons: list[list[str]] = [[] for _ in range(count)]
+    rare, reasons = per_day < EXPLAINED_PER_DAY, {}
     if rare.any():
-        reasons = evidence.reasons(rare).to_list()
+        told = evidence.reasons(rare).filter(rare).to_list()
+        reasons = dict(zip(np.flatnonzero(rare).tolist(), told, strict=True))
     explained = []
     if explain:
         explained = evidence.explain(_frame(served, given), np.arange(count), EXPLAINED_PER_DAY)
-    return Judged(p, per_day, True, reasons, explained)
+    return Judged(p, per_day, True, crossed, reasons, explained)
 
 
 def _settle(future: asyncio.Future[Judged], served: Served, given: Given) -> None:

@@ -22,9 +22,9 @@ HISTORY = 360
 
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=400)
-# Of a normal distribution, three standard deviations about the middle; one window in twenty on
-# either side may be an incident without widening it.
-OUTER, WIDER = 0.05, 0.5
+# Tukey's fences (Exploratory Data Analysis, 1977), of a normal distribution 2.7 standard deviations
+# about the middle: an incident of less than a quarter of the time hardly widens them.
+OUTER, WIDER = 0.25, 1.5
 
 
 def bounds(

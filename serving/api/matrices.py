@@ -24,6 +24,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 NUMBERS = {float, int, type(None)}
+ABSENT = object()
+TIMES = {str, object}
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,28 @@ def of_rows(view: FeatureView, rows: Sequence[Any], now: datetime, place: str = 
     """
     names, known = view.names, {*view.names, "entity", "start", "end"}
     entities, starts, matrix = [], [], []
+    # Windows of one time are often asked for together: it is read once.
+    read: dict[tuple[Any, Any], int] = {}
     for i, row in enumerate(rows):
         where = f"{place}.{i}"
         if not isinstance(row, dict):
             raise wrong(where, row, "an object")
-        if unknown := row.keys() - known:
-            name = min(unknown)
+        if not row.keys() <= known:
+            name = min(row.keys() - known)
             expected = f"entity, start and features of {view.name}: {', '.join(names)}"
             raise wrong(f"{where}.{name}", "unknown", expected)
-        values = [row.get(name) for name in names]
+        values = [*map(row.get, names)]
         if not NUMBERS.issuperset(map(type, values)):
             name = next(n for n, v in zip(names, values, strict=True) if type(v) not in NUMBERS)
             raise wrong(f"{where}.{name}", row[name], "a number or null")
         entities.append(_entity(row.get("entity"), where))
-        starts.append(_start(view, row, where, now))
         matrix.append(values)
+        times = row.get("start", ABSENT), row.get("end", ABSENT)
+        if not TIMES.issuperset(map(type, times)):
+            times = i, i  # what is no text may be no key
+        if times not in read:
+            read[times] = _start(view, row, where, now)
+        starts.append(read[times])
     return _checked(view, entities, np.array(starts, np.int64), _matrix(matrix), place)
 
 
@@ -130,9 +139,10 @@ def of_frame(view: FeatureView, frame: pl.DataFrame, now: datetime) -> Given:
     entities = frame["entity"].to_list()
     if any(not 0 < len(name) <= LONGEST_NAME for name in set(entities)):
         raise wrong("entity", "too long or empty", f"1 to {LONGEST_NAME} characters")
-    matrix = frame.select(columns).to_numpy(order="c")
-    # A NaN that is given is refused, a null is unknown.
-    if bool(frame.select(columns).select(pl.any_horizontal(pl.all().is_nan().any())).item()):
+    chosen = frame.select(columns)
+    matrix = chosen.to_numpy(order="c")
+    # A NaN that is given is refused, a null is unknown; both are NaN in the matrix.
+    if np.isnan(matrix).sum() > sum(chosen.null_count().row(0)):
         raise wrong("columns", "NaN", "finite numbers, null where unknown")
     return _checked(view, entities, times.to_numpy(), matrix, "columns")
 
@@ -152,14 +162,15 @@ def _checked(
     place: str,
 ) -> Given:
     # One pass over the matrix: a NaN is unknown by now, anything else must be finite and sane.
-    bad = ~(np.isnan(values) | (np.abs(values) <= LARGEST))
+    unknown = np.isnan(values)
+    bad = ~(unknown | (np.abs(values) <= LARGEST))
     if bad.any():
         row, column = np.argwhere(bad)[0].tolist()
         found = float(values[row, column])
         shown = found if math.isfinite(found) else "not finite"
         field = f"{place}.{row}.{view.names[column]}"
         raise wrong(field, shown, f"a finite number up to {LARGEST:g}, or null where unknown")
-    empty = np.isnan(values).all(axis=1)
+    empty = unknown.all(axis=1)
     if empty.any():
         where = f"{place}.{int(np.argmax(empty))}"
         raise wrong(where, "empty", f"at least one feature of {view.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import math
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -36,32 +36,44 @@ def page(
     *,
     limit: int,
     cursor: str | None,
+    first: sa.Column[Any] | None = None,
 ) -> Page:
-    """Run a query newest first, from where a cursor says."""
+    """Run a query newest first, from where a cursor says.
+
+    Parameters
+    ----------
+    first : sqlalchemy.Column, optional
+        Amounts of at least 0 that go before time, the greatest first; null counts as 0.
+    """
+    grade = sa.func.coalesce(first, 0.0) if first is not None else sa.literal(0.0)
     if cursor is not None:
-        at, last = _read(cursor)
-        query = query.where(sa.or_(time < at, sa.and_(time == at, key < last)))
-    rows = connection.execute(query.order_by(time.desc(), key.desc()).limit(limit + 1))
-    found = [dict(row) for row in rows.mappings()]
-    newest = found[:limit]
+        most, at, last = _read(cursor)
+        later = sa.or_(time < at, sa.and_(time == at, key < last))
+        query = query.where(sa.or_(grade < most, sa.and_(grade == most, later)))
+    order = (time.desc(), key.desc())
+    in_order = query.order_by(grade.desc(), *order) if first is not None else query.order_by(*order)
+    found = [dict(row) for row in connection.execute(in_order.limit(limit + 1)).mappings()]
+    shown = found[:limit]
     following = None
     if len(found) > limit:
-        following = _write((newest[-1][time.name], newest[-1][key.name]))
-    return Page(items=newest, next=following)
+        last_row = shown[-1]
+        graded = (first is not None and last_row[first.name]) or 0.0
+        following = _write(graded, last_row[time.name], last_row[key.name])
+    return Page(items=shown, next=following)
 
 
-def _write(place: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(f"{place[0].isoformat()}|{place[1]}".encode()).decode()
+def _write(grade: float, time: datetime, key: Any) -> str:
+    place = f"{grade!r}|{time.isoformat()}|{key}"
+    return base64.urlsafe_b64encode(place.encode()).decode()
 
 
-def _read(cursor: str) -> tuple[datetime, str]:
+def _read(cursor: str) -> tuple[float, datetime, str]:
     try:
-        at, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        time = datetime.fromisoformat(at)
+        grade, at, last = base64.urlsafe_b64decode(cursor.encode()).decode().split("|", 2)
+        place = float(grade), datetime.fromisoformat(at), last
+        if place[1].tzinfo is None or not math.isfinite(place[0]):
+            raise ValueError("no place in a list")
     except ValueError as error:
         said = "cursor: expected the `next` of an earlier answer"
         raise ProblemError(422, "Invalid request", said, field="cursor") from error
-    if time.tzinfo is None:
-        said = "cursor: expected the `next` of an earlier answer"
-        raise ProblemError(422, "Invalid request", said, field="cursor")
-    return time, last
+    return place

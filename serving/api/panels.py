@@ -13,16 +13,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from features.catalogue import VIEWS
-from models.risk import RiskBook
 from pipeline.database import reading
 from serving.alerts.lifecycle import OPEN
+from serving.alerts.risk import read_risk
 from serving.api.compliance import compliance
 from serving.api.lake import HISTORY, banded, points_of, read, scored
 from serving.api.problems import ProblemError
 from serving.api.shared import At, House
 from serving.api.windows import lanes_of
 from serving.auth import Viewer
-from serving.store.tables import alerts, memory
+from serving.store.tables import alerts
 
 __all__ = ["BUILT_IN", "Dashboard", "Panel", "load_dashboards", "router"]
 
@@ -202,7 +202,9 @@ def _table(house: Any, panel: Panel, since: datetime, now: datetime) -> dict[str
     found = []
     for row in shown.head(ROWS).iter_rows(named=True):
         late = now - row["end"] > 5 * view.every
-        state = "no data" if late else worst.get(row["entity"], "ok")
+        # A machine is expected to be heard of; a person is not.
+        gone = "no data" if view.name.startswith("system.") else "quiet"
+        state = gone if late else worst.get(row["entity"], "ok")
         values = [None if row[name] is None else float(row[name]) for name in panel.features]
         found.append(
             {"entity": row["entity"], "state": state, "seen": row["end"], "values": values}
@@ -229,10 +231,8 @@ def _alerts(house: Any, panel: Panel, since: datetime, now: datetime) -> dict[st
 
 
 def _risk(house: Any, panel: Panel, since: datetime, now: datetime) -> dict[str, Any]:
-    wanted = sa.select(memory.c.state).where(memory.c.part == "risk", memory.c.key == "book")
     with reading(house.engine) as connection:
-        state = connection.execute(wanted).scalar_one_or_none()
-    book = RiskBook.from_state(state) if state else RiskBook()
+        book = read_risk(connection)
     rows = [
         {
             "entity": risk.entity,

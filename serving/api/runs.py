@@ -5,19 +5,25 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import reading
 from serving.api.pages import Cursor, Limit, Page, page
 from serving.api.shared import At, House, Store
-from serving.auth import Responder, Viewer
+from serving.auth import Admin, Responder, Viewer
+from serving.playbooks.links import LASTS, Link, follow, house_secret, opened, signed
+from serving.playbooks.overrule import force, retry
 from serving.playbooks.people import RunError, approve, sign_off, skip, steer, take_back
+from serving.playbooks.rows import person, step_row
 from serving.store.tables import run_steps, runs
 
-__all__ = ["playbooks", "router"]
+__all__ = ["approvals", "playbooks", "router"]
 
 router = APIRouter(prefix="/v1/runs", tags=["playbooks"])
+
+
+Token = Annotated[str, Path(max_length=2_000)]
 
 
 class Evidence(BaseModel):
@@ -108,6 +114,55 @@ def take_back_step(run: str, step: str, store: Store, who: Responder, now: At) -
     """Ask for the undo of a step that is done: a step of its own, that people approve."""
     with store.begin() as connection:
         return take_back(connection, run, step, who, now=now)
+
+
+@router.post("/{run}/steps/{step}/retry")
+def retry_step(run: str, step: str, store: Store, who: Responder, now: At) -> dict[str, Any]:
+    """Have a step that failed tried again; a gate opens anew with the steps that it judges."""
+    with store.begin() as connection:
+        return retry(connection, run, step, who, now=now)
+
+
+@router.post("/{run}/steps/{step}/force")
+def force_step(
+    run: str, step: str, given: Why, store: Store, who: Admin, now: At
+) -> dict[str, Any]:
+    """Break the glass: have a step contain something now, alone; every admin is told."""
+    with store.begin() as connection:
+        return force(connection, run, step, who, given.why, now=now)
+
+
+@router.post("/{run}/steps/{step}/link")
+def link_to_step(
+    run: str, step: str, house: House, store: Store, who: Responder, now: At
+) -> dict[str, Any]:
+    """A signed link with which the one who asks approves this step, once, without signing in.
+
+    It is for that person alone and as good as their session: keys get none.
+    """
+    person(who)
+    with reading(store) as connection:
+        step_row(connection, run, step)
+    until = now + LASTS
+    token = signed(house_secret(house.config.home), Link(run, step, who.name, until))
+    return {"url": f"{house.settings.url}/v1/approvals/{token}", "until": until}
+
+
+approvals = APIRouter(prefix="/v1/approvals", tags=["playbooks"])
+
+
+@approvals.get("/{token}")
+def show_approval(token: Token, house: House, now: At) -> dict[str, Any]:
+    """What a signed link allows; looking approves nothing."""
+    return opened(house_secret(house.config.home), token, now=now)._asdict()
+
+
+@approvals.post("/{token}")
+def follow_approval(token: Token, house: House, store: Store, now: At) -> dict[str, Any]:
+    """Approve by a signed link, as the person that it was made for."""
+    with store.begin() as connection:
+        row = follow(connection, house_secret(house.config.home), token, now=now)
+    return {name: row[name] for name in ("run", "step", "state", "approvals")}
 
 
 playbooks = APIRouter(prefix="/v1/playbooks", tags=["playbooks"])

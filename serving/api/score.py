@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import orjson
 import polars as pl
 from fastapi import APIRouter, Request, Response
@@ -16,12 +14,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from features.catalogue import VIEWS
-from features.stream import TIME
 from features.view import FeatureView
 from pipeline.sources.arrow import ArrowError, frame_of_stream
-from serving.api.judging import Judged
-from serving.api.matrices import EPOCH, MICROSECOND, Given, of_columns, of_frame, of_rows, wrong
-from serving.api.scorers import Limit, Served
+from serving.api.answers import ARROW, as_arrow, as_json
+from serving.api.matrices import Given, of_columns, of_frame, of_rows, wrong
+from serving.api.scorers import Served
 from serving.api.shared import At, House, schema_of
 from serving.auth import Operator
 
@@ -29,10 +26,9 @@ __all__ = ["ARROW", "POLARS", "read_arrow", "router"]
 
 router = APIRouter(prefix="/v1/score", tags=["scores"])
 
-ARROW = "application/vnd.apache.arrow.stream"
 FIELDS = {"view", "window", "windows", "columns", "explain", "model"}
 EXPLAINED = 1_000
-EXPLANATION = ("arms", "features", "counterfactual")
+LARGE = 2**18
 POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What its parsers may raise of hostile bytes; a panic is no Exception."""
 
@@ -128,26 +124,39 @@ async def score(
     """
     body = await request.body()
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if kind not in ("application/json", ARROW):
+        raise wrong("content-type", kind, f"application/json or {ARROW}", status=415)
+    # What takes long is done beside the loop, which goes on answering others.
+    run = run_in_threadpool if len(body) > LARGE else _here
     if kind == ARROW:
         served = _served(house, view, model)
-        frame = await run_in_threadpool(read_arrow, body)
-        _count(len(frame), house)
-        given = await run_in_threadpool(of_frame, served.view, frame, now)
-        judged = await house.judge(served, given, explain=False)
-        house.meters.windows.inc(len(given.entity))
-        return await run_in_threadpool(_arrow, served, given, judged)
-    if kind != "application/json":
-        expected = f"application/json or {ARROW}"
-        raise wrong("content-type", kind, expected, status=415)
+        given, explain, answer = await run(_of_arrow, served, house, body, now), False, as_arrow
+    else:
+        served, given, explain = await run(_of_json, house, body, now)
+        answer = as_json
+    judged = await house.judge(served, given, explain=explain)
+    house.meters.windows.inc(len(given.entity))
+    return await run(answer, served, given, judged)
+
+
+async def _here(work: Callable[..., Any], *given: Any) -> Any:
+    return work(*given)
+
+
+def _of_arrow(served: Served, house: Any, body: bytes, now: datetime) -> Given:
+    frame = read_arrow(body)
+    _count(len(frame), house)
+    return of_frame(served.view, frame, now)
+
+
+def _of_json(house: Any, body: bytes, now: datetime) -> tuple[Served, Given, bool]:
     question = _parsed(body)
     served = _served(house, question["view"], question.get("model", ""))
     given = _given(served.view, question, house, now)
     explain = bool(question.get("explain", False))
     if explain and len(given.entity) > EXPLAINED:
         raise wrong("explain", len(given.entity), f"at most {EXPLAINED:,} windows", status=413)
-    judged = await house.judge(served, given, explain=explain)
-    house.meters.windows.inc(len(given.entity))
-    return _json(served, given, judged)
+    return served, given, explain
 
 
 def read_arrow(body: bytes) -> pl.DataFrame:
@@ -213,75 +222,3 @@ def _count(count: int, house: Any) -> None:
         raise wrong("windows", count, f"at most {house.settings.limits.windows:,}", status=413)
     if count == 0:
         raise wrong("windows", 0, "at least one")
-
-
-def _json(served: Served, given: Given, judged: Judged) -> Response:
-    limits = served.limits(given)
-    every = served.view.every
-    rows = []
-    for i, (entity, at, p, per_day) in enumerate(
-        zip(
-            given.entity,
-            given.start.tolist(),
-            judged.p.tolist(),
-            judged.per_day.tolist(),
-            strict=True,
-        )
-    ):
-        start = EPOCH + at * MICROSECOND
-        crossed: list[Limit] = limits[i]
-        row = {
-            "entity": entity,
-            "start": start,
-            "end": start + every,
-            "score": -np.log10(p) + 0.0,
-            "p": p,
-            "per_day": per_day,  # orjson writes NaN as null
-            "warm": judged.warm,
-            "reasons": judged.reasons[i] + [one.words for one in crossed],
-            "limits": crossed,
-        }
-        if judged.explained:
-            told = judged.explained[i].fields()
-            row["explanation"] = {
-                name: told[name] for name in ("arms", "features", "counterfactual")
-            }
-        rows.append(row)
-    answer = {
-        "view": served.view.name,
-        "model": served.model,
-        "state": served.state,
-        "detail": served.detail,
-        "scores": rows,
-    }
-    options = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
-    return Response(orjson.dumps(answer, option=options), media_type="application/json")
-
-
-def _arrow(served: Served, given: Given, judged: Judged) -> Response:
-    limits: list[list[str]] = [[] for _ in given.entity]
-    for row, _, rung, _ in served.crossed(given):
-        limits[row].append(rung.id)
-    start = pl.Series("start", given.start).cast(TIME)
-    frame = pl.DataFrame({"entity": given.entity, "start": start}).with_columns(
-        (pl.col("start") + served.view.every).alias("end"),
-        pl.Series("score", -np.log10(judged.p)),
-        pl.Series("p", judged.p),
-        pl.Series("per_day", judged.per_day, nan_to_null=True),
-        pl.lit(judged.warm).alias("warm"),
-        _texts("reasons", judged.reasons),
-        _texts("limits", limits),
-    )
-    stream = io.BytesIO()
-    frame.write_ipc_stream(stream)
-    # Header values are Latin-1 and one line.
-    shown = {"model": served.model, "state": served.state}
-    headers = {f"x-tocsin-{k}": re.sub(r"[^\x20-\x7e]", "?", v) for k, v in shown.items()}
-    return Response(stream.getvalue(), media_type=ARROW, headers=headers)
-
-
-def _texts(name: str, rows: list[list[str]]) -> pl.Series:
-    """Lists of texts, few of them different, as a column."""
-    known: dict[tuple[str, ...], int] = {(): 0}
-    which = [known.setdefault(tuple(row), len(known)) for row in rows]
-    return pl.Series(name, [list(row) for row in known], dtype=pl.List(pl.String)).gather(which)

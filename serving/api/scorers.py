@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from features.catalogue import VIEWS
@@ -19,25 +16,9 @@ from pipeline.scoring.scorer import Scorer
 from pipeline.stream.adopt import OK, THRESHOLDS
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.live import models_of
-from serving.api.matrices import EPOCH, MICROSECOND, Given
-from serving.rules.rule import COMPARE, Ladder, Pack, Rung
+from serving.rules.rule import Ladder, Pack
 
-__all__ = ["Limit", "Scorers", "Served"]
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A static limit that a window crosses."""
-
-    rule: str
-    severity: str
-    feature: str
-    operator: str
-    limit: float
-    value: float
-    held: str
-    """How many of how many windows must cross it before it is a breach."""
-    words: str
+__all__ = ["Scorers", "Served"]
 
 
 @dataclass(frozen=True)
@@ -63,67 +44,6 @@ class Served:
     detail: str = "no model was trained yet"
     scorer: Scorer | None = None
     ladders: tuple[Ladder, ...] = field(default=(), repr=False)
-
-    def limits(self, given: Given) -> list[list[Limit]]:
-        """For each window the highest rung of each ladder that it crosses."""
-        found: list[list[Limit]] = [[] for _ in given.entity]
-        for row, ladder, rung, value in self.crossed(given):
-            words = dict(zip(self.view.names, given.values[row].tolist(), strict=True))
-            limit = _limit(self.view, ladder, rung, given.entity[row], value, words)
-            found[row].append(limit)
-        return found
-
-    def crossed(self, given: Given) -> Iterator[tuple[int, Ladder, Rung, float]]:
-        """The same without words: row, ladder, rung and value."""
-        names, values = self.view.names, given.values
-        for ladder in self.ladders:
-            column = values[:, names.index(ladder.feature)]
-            # NaN compares false: what is unknown crosses nothing.
-            crossed = COMPARE[ladder.operator_of(ladder.rungs[0])](column, ladder.rungs[0].limit)
-            if not crossed.any():
-                continue
-            for also in ladder.also:
-                crossed &= COMPARE[also.operator](values[:, names.index(also.feature)], also.limit)
-            for row in np.flatnonzero(crossed).tolist():
-                value = float(column[row])
-                if _concerns(ladder, given.entity[row], int(given.start[row])):
-                    rung = [rung for rung in ladder.rungs if ladder.breaks(rung, value)][-1]
-                    yield row, ladder, rung, value
-
-
-def _concerns(ladder: Ladder, entity: str, start: int) -> bool:
-    """Whether a ladder is about an entity, and about the time of day at which a window began."""
-    if ladder.only and not re.fullmatch(ladder.only, entity):
-        return False
-    if not ladder.between:
-        return True
-    begin, end = ladder.between.split("-")
-    at = EPOCH + start * MICROSECOND
-    return begin <= f"{at:%H:%M}" < end
-
-
-def _limit(
-    view: FeatureView,
-    ladder: Ladder,
-    rung: Rung,
-    entity: str,
-    value: float,
-    known: dict[str, float],
-) -> Limit:
-    parts = dict(zip(view.entity, entity.rsplit("|", len(view.entity) - 1), strict=False))
-    words: dict[str, Any] = {**known, **parts, "entity": entity, "value": value}
-    said = rung.summary or ladder.summary
-    some, of = rung.hold or ladder.hold
-    return Limit(
-        rung.id,
-        rung.severity.value,
-        ladder.feature,
-        ladder.operator_of(rung),
-        rung.limit,
-        value,
-        f"{some} of {of}",
-        said.format_map({**words, "limit": rung.limit, "unit": ladder.unit}),
-    )
 
 
 class Scorers:
@@ -157,10 +77,6 @@ class Scorers:
 
     def __iter__(self) -> Iterator[Served]:
         return iter(list(self._served.values()))
-
-    def version(self, view: str) -> str:
-        """The model that scores a view now."""
-        return self._served[view].model
 
     def refresh(self) -> None:
         """Load what is new; called from time to time, outside the loop that answers requests."""

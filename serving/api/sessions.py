@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import reading
@@ -45,7 +46,7 @@ class _Tries:
     """Few attempts a minute for each address, and one at a time: each costs 128 MB and a core."""
 
     def __init__(self) -> None:
-        self.one = threading.Lock()
+        self.one = asyncio.Lock()
         self._at: dict[str, list[float]] = {}
 
     def count(self, address: str) -> None:
@@ -69,7 +70,7 @@ async def _tries(request: Request) -> _Tries:
 
 
 @router.post("", responses={401: {"description": "The name or the password is wrong."}})
-def begin_session(
+async def begin_session(
     given: SignIn,
     request: Request,
     response: Response,
@@ -79,8 +80,9 @@ def begin_session(
 ) -> Who:
     """Sign in; the session is a cookie that scripts cannot read and other sites cannot send."""
     tries.count(request.client.host if request.client else "")
-    with tries.one, store.begin() as connection:
-        session = sign_in(connection, given.name, given.password, now=now)
+    # Who waits for others waits in the loop: the threads are for those who read and write.
+    async with tries.one:
+        session = await run_in_threadpool(sign_in, store, given.name, given.password, now=now)
     if session is None:
         raise ProblemError(401, "Unauthorized", "the name or the password is wrong")
     response.set_cookie(

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from serving.cli.app import Json, Time, answer, app, progress, utc
+from serving.cli.app import Json, Time, answer, app, now, progress, utc
 from serving.cli.running import YAML, Configuration
 
-__all__ = ["backtest", "coverage", "export", "incidents", "replay"]
+__all__ = ["backtest", "coverage", "export", "incidents", "performance", "replay"]
 
 incidents = typer.Typer(help="Incidents: export.", no_args_is_help=True)
 app.add_typer(incidents, name="incidents")
@@ -41,13 +41,17 @@ def backtest(
     lake = Lake(given.home / "lake")
     past = [past_of(lake, view, utc(since), utc(until)) for view in views_in(lake)]
     silenced = silences_of(store)
+    end = utc(until) or now()
     with _mistakes(), progress() as tell:
         first = judge(
-            engine_of(given), past, silenced=silenced, progress=lambda share: tell("judging", share)
+            engine_of(given, lake, store, until=end),
+            past,
+            silenced=silenced,
+            progress=lambda share: tell("judging", share),
         )
         if against is not None:
             other = judge(
-                engine_of(_read(against)),
+                engine_of(_read(against), lake, store, until=end),
                 past,
                 silenced=silenced,
                 progress=lambda share: tell("judging anew", share),
@@ -84,6 +88,27 @@ def replay(
         )
     answer(asdict(found) | {"same": found.code == 0}, as_json, lambda _: found.text())
     raise typer.Exit(found.code)
+
+
+@app.command()
+def performance(
+    until: Time = None,
+    days: Annotated[float, typer.Option(min=0.5, max=400, help="How far to look back.")] = 14.0,
+    config: Configuration = YAML,
+    as_json: Json = False,
+) -> None:
+    """Say where measures of machines and services are going, and what could be done about it."""
+    from pipeline.lake import Lake
+    from serving.performance import performance as report
+    from serving.performance import performance_text
+    from serving.rules.load import PACKS, load_packs
+    from serving.settings import settings_of
+
+    given = _read(config)
+    with _mistakes():
+        packs = load_packs([PACKS, *settings_of(given).rules])
+    found = report(Lake(given.home / "lake"), packs, until=utc(until) or now(), days=days)
+    answer(found, as_json, performance_text)
 
 
 @app.command()

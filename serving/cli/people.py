@@ -101,14 +101,38 @@ def set_person(name: str, role: RoleName, config: Configuration = YAML) -> None:
 
 
 @audit.command("verify")
-def verify_chain(config: Configuration = YAML) -> None:
-    """Say whether every entry of the audit chain is as it was written; exit 1 if not."""
-    from serving.store.audit import verify
+def verify_chain(
+    known: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER:HASH", help="A head that this command printed earlier."),
+    ] = None,
+    config: Configuration = YAML,
+    as_json: Json = False,
+) -> None:
+    """Say whether every entry of the audit chain is as it was written; exit 1 if not.
+
+    Keep the head that it prints elsewhere: who can write the whole database could write the whole
+    chain anew, but not to the same head.
+    """
+    from serving.store.audit import head, verify
 
     with _store(config) as connection:
-        fault = verify(connection)
-    print(fault or "every entry is as it was written")
+        number, seal = head(connection)
+        fault = verify(connection, None if known is None else _head(known))
+    said = (
+        f"{fault or 'every entry is as it was written'}\nentries: {number}\nhead: {number}:{seal}"
+    )
+    answer({"fault": fault, "entries": number, "head": f"{number}:{seal}"}, as_json, lambda _: said)
     raise typer.Exit(int(fault is not None))
+
+
+def _head(known: str) -> tuple[int, str]:
+    from pipeline.files import InputError
+
+    number, _, seal = known.partition(":")
+    if not (number.isdecimal() and len(seal) == 64):
+        raise InputError(f"known is {known!r}; expected NUMBER:HASH as this command prints it")
+    return int(number), seal
 
 
 def _store(path: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from serving.cli.app import HOME, Home, Json, Seed, answer, app, now
+from serving.cli.running import YAML, Configuration
 
 __all__ = ["drill", "export", "playbooks"]
 
@@ -32,24 +33,35 @@ def _named(name: str) -> Any:
 def drill(
     playbook: Name,
     human: Annotated[bool, typer.Option("--human", help="Ask on this terminal.")] = False,
+    anvil: Annotated[bool, typer.Option("--anvil", help="On anvil; what waits is seen.")] = False,
+    config: Configuration = YAML,
     home: Home = HOME,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Play a playbook on a made-up incident, and grade it; exit 1 if it did not pass."""
+    """Play a playbook on a made-up incident, and grade it; exit 1 if it did not pass.
+
+    The grade is kept in the store of the configuration, or where there is none, of the folder.
+    """
     from tempfile import TemporaryDirectory
 
+    from pipeline.config import read_config
     from pipeline.database import open_engine
-    from serving.playbooks.drill import asked, remember, scripted
+    from serving.playbooks.drill import asked
     from serving.playbooks.drill import drill as play
+    from serving.playbooks.grade import remember
     from serving.store.migrate import migrate
 
     chosen = _named(playbook)
     with TemporaryDirectory(prefix="tocsin-drill-") as folder:
-        crew = asked(typer.confirm, typer.prompt) if human else scripted
-        grade = play(chosen, Path(folder), seed=seed, crew=crew)
+        crew = asked(typer.confirm, typer.prompt) if human else None
+        grade = play(chosen, Path(folder), seed=seed, crew=crew, anvil=anvil)
+    url = f"sqlite:///{home / 'tocsin.db'}"
+    if config.exists():
+        given = read_config(config)
+        home, url = given.home, given.store_url
     home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(f"sqlite:///{home / 'tocsin.db'}")
+    engine = open_engine(url)
     migrate(engine)
     with engine.begin() as connection:
         remember(connection, grade, now=now())
@@ -61,8 +73,10 @@ def drill(
 def _grade_text(grade: dict[str, Any]) -> str:
     rows = [f"{one['state']:>10}  {one['step']}: {one['outcome']}" for one in grade["steps"]]
     cost = f"lost {grade['lost']:.6g} {grade['unit']}, without it {grade['lost_without']:.6g}"
-    head = f"contained after {grade['contained_after']} s; {cost}"
-    return "\n".join((head, f"late: {grade['late']}, failed: {grade['failed']}", *rows))
+    time = ", ".join(f"{count} {unit}" for unit, count in grade["time_to_contain"].items())
+    wrong = ", ".join(f"{name}: {grade[name]}" for name in ("late", "failed", "held", "open"))
+    said = "passed" if grade["passed"] else "not passed"
+    return "\n".join((f"{said}; contained after {time}; {cost}", wrong, *rows))
 
 
 @export.command()
@@ -79,6 +93,15 @@ def schema() -> None:
     from serving.playbooks.definition import schema as of_file
 
     answer(of_file(), True, str)
+
+
+@playbooks.command()
+def policy() -> None:
+    """Who may do what: every action with the people it needs, in Markdown."""
+    from serving.playbooks.actions.catalogue import ACTIONS
+    from serving.playbooks.checklist import policy_table
+
+    answer(policy_table(ACTIONS), False, str)
 
 
 @playbooks.command()

@@ -52,8 +52,9 @@ def demo(
 def doctor(home: Home = HOME, as_json: Json = False) -> None:
     """Say what is configured, reachable, behind or missing."""
     from pipeline.doctor import examine
+    from serving.alerts.thresholds import examine_bars
 
-    findings = [vars(finding) for finding in examine(home, now=now())]
+    findings = [vars(one) for one in (*examine(home, now=now()), *examine_bars(home / "store.db"))]
     row = "{state:<7}{what:<32}{detail}".format_map
     answer(findings, as_json, lambda rows: "\n".join(map(row, rows)))
     raise typer.Exit(int(any(finding["state"] == "broken" for finding in findings)))

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 __all__ = [
     "Action",
     "ActionError",
+    "CheckError",
     "Context",
     "Effect",
     "Outcome",
     "ParameterError",
     "StaleIntentError",
+    "retold",
 ]
 
 Effect = Literal["observe", "tell", "contain", "restore", "move_funds", "delete"]
@@ -26,6 +28,10 @@ moves money, it removes data. Policy is about effects (`serving.playbooks.policy
 
 class ActionError(Exception):
     """It did not work now and may be tried again."""
+
+
+class CheckError(Exception):
+    """What was looked at is not so, and waiting does not make it so."""
 
 
 class StaleIntentError(ActionError):
@@ -112,3 +118,15 @@ class Action(Protocol):
 
     def verify(self, context: Context, intent: Mapping[str, Any]) -> bool:
         """Whether its effect is there now, asked of the world and not of the record."""
+
+
+def retold(action: Action, context: Context, intent: Mapping[str, Any]) -> Outcome:
+    """What an action did whose effect is there already, such as before its process died.
+
+    It is performed again, which changes nothing, so that its facts are told.
+    """
+    try:
+        outcome = action.perform(context, intent)
+    except (ActionError, ParameterError):
+        return Outcome("it was done already", {"found": True})
+    return Outcome(outcome.done, {**outcome.facts, "found": True})

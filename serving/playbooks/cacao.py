@@ -1,33 +1,41 @@
-"""Playbooks as CACAO 2.0: for other tools to read, and what of theirs can be read here.
+"""Playbooks as CACAO 2.0, for other tools to read.
 
-A phase is a parallel step of which each branch is a chain of actions; a gate is an action and an
-if-condition on what it found. What CACAO has no word for (who approves, how many, which action of
-ours) is in a step extension, from which a playbook of ours is read back as it was.
+A phase is a parallel step of which each branch is a chain of actions, or one chain; a gate is an
+action and an if-condition on what it found. What CACAO has no word for (who approves, how many,
+which action of ours) is in a step extension, from which `serving.playbooks.cacao_import` reads it
+back as it was.
 
 Source: OASIS CACAO Security Playbooks Version 2.0.
 """
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving.playbooks.definition import Phase, Playbook, PlaybookError, Step
+from serving.playbooks.definition import Phase, Playbook, Step
 
-__all__ = ["EXTENSION", "exported", "imported"]
+__all__ = ["EXTENSION", "SEVERITIES", "Document", "exported"]
 
-SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tocsin:cacao")
+ACTIVITIES = {
+    **dict.fromkeys(("analyse", "check", "evidence", "watch"), "analyze-collected-data"),
+    **dict.fromkeys(("status_page", "tell", "ticket"), "deliver-content"),
+}
+"""By the beginning of an action's name; the others configure systems."""
 SEVERITIES = {"info": 10, "low": 25, "medium": 50, "high": 75, "critical": 100}
-OURS = ("id", "requirement", "kind", "action", "with", "people", "role", "owner", "after",
-        "evidence", "on_failure", "undo", "otherwise", "guide")  # fmt: skip
+OURS = ("requirement", "kind", "action", "with", "people", "role", "owner", "after",
+        "needs", "evidence", "on_failure", "undo", "otherwise", "guide")  # fmt: skip
 
 Document = dict[str, Any]
 
 
 def _named(kind: str, *parts: str) -> str:
-    return f"{kind}--{uuid.uuid5(SPACE, '/'.join((kind, *parts)))}"
+    # Steps must have identifiers of the form of version 4; these are also the same each time.
+    digest = hashlib.sha256("/".join(("urn:tocsin:cacao", kind, *parts)).encode()).digest()
+    return f"{kind}--{uuid.UUID(bytes=digest[:16], version=4)}"
 
 
 EXTENSION = _named("extension-definition", "step")
@@ -65,7 +73,10 @@ def exported(playbook: Playbook, *, now: datetime) -> Document:
         "name": name,
         "description": f"{playbook.title}. {playbook.about}",
         "playbook_types": ["detection", "investigation", "mitigation", "remediation"],
-        "playbook_activities": ["analyze-collected-data", "contain-event", "restore-capabilities"],
+        "playbook_activities": sorted(
+            {command["playbook_activity"] for step in workflow.values()
+             for command in step.get("commands", []) if "playbook_activity" in command}
+        ),
         "created_by": IDENTITY,
         "created": at,
         "modified": at,
@@ -93,51 +104,6 @@ def exported(playbook: Playbook, *, now: datetime) -> Document:
     }  # fmt: skip
 
 
-def imported(document: Mapping[str, Any]) -> Playbook:
-    """What maps of a CACAO 2.0 document: actions in order, parallel steps, gates.
-
-    A step of ours comes back as it was. Of others, each command is a step that a person does:
-    nothing that somebody else wrote acts by itself here.
-
-    Raises
-    ------
-    PlaybookError
-        It is not a CACAO 2.0 playbook, or has a step that does not map: a loop or a switch.
-    """
-    if document.get("spec_version") != "cacao-2.0" or document.get("type") != "playbook":
-        raise PlaybookError(f"spec_version is {document.get('spec_version')!r}; expected cacao-2.0")
-    workflow, phases, at = document["workflow"], [], timedelta(0)
-    here = workflow[document["workflow_start"]].get("on_completion")
-    while here is not None and workflow[here]["type"] != "end":
-        step = workflow[here]
-        at += timedelta(milliseconds=step.get("delay", 0))
-        branches = step["next_steps"] if step["type"] == "parallel" else [here]
-        steps: list[Document] = []
-        for branch in branches:
-            _walk(workflow, branch, steps)
-        recovery = bool(step.get("step_extensions", {}).get(EXTENSION, {}).get("recovery"))
-        when = {"recovery": True} if recovery else {"at": f"T+{at.total_seconds():.0f}s"}
-        order = {one["id"]: one.pop("position", place) for place, one in enumerate(steps)}
-        steps.sort(key=lambda one: order[one["id"]])
-        phases.append({"title": step.get("name", "Phase"), **when, "steps": steps})
-        here = step.get("on_completion") if step["type"] == "parallel" else None
-    name = document.get("name", "")
-    known = {v.strip("_"): "{" + v.strip("_") + "}" for v in document.get("playbook_variables", {})}
-    severity = document.get("severity", 50)
-    given = {
-        "playbook": name if name.isidentifier() and name.islower() else "imported",
-        "title": name or "Imported",
-        "about": document.get("description", "") or "Imported.",
-        "severity": min(SEVERITIES, key=lambda word: abs(SEVERITIES[word] - severity)),
-        "parameters": known,
-        "phases": phases,
-    }
-    try:
-        return Playbook.model_validate(given)
-    except ValueError as error:
-        raise PlaybookError(f"it does not map: {str(error).splitlines()[-1].strip()}") from error
-
-
 def _delays(phases: Sequence[Phase]) -> list[int]:
     """Milliseconds from each phase to the one before it; none for recovery."""
     times = [phase.at for phase in phases]
@@ -149,7 +115,7 @@ def _delays(phases: Sequence[Phase]) -> list[int]:
 
 
 def _phase(workflow: Document, playbook: Playbook, phase: Phase, delay: int, following: str) -> str:
-    """Add a phase; the id of its parallel step."""
+    """Add a phase; the id of its parallel step, or where it has one branch, of its first action."""
     name = playbook.playbook
     mine = {step.id: step for step in phase.steps}
     fallbacks = {step.otherwise for _, step in playbook.steps if step.otherwise}
@@ -160,6 +126,12 @@ def _phase(workflow: Document, playbook: Playbook, phase: Phase, delay: int, fol
         joined = [b for b in branches if any(one.id in step.after for one in b)]
         branches = [b for b in branches if b not in joined]
         branches.append([*(one for b in joined for one in b), step])
+    if len(branches) == 1:
+        only = _chain(workflow, playbook, branches[0], following, mine)
+        about = workflow[only]["step_extensions"][EXTENSION]
+        about["phase"] = {"title": phase.title, "recovery": phase.recovery}
+        workflow[only] |= {"delay": delay} if delay else {}
+        return only
     ids = []
     for branch in branches:
         end = _named("end", name, branch[0].id)
@@ -235,7 +207,7 @@ def _action(
         "name": step.title,
         "description": f"{step.kind}, {', '.join(step.requirement) or 'ours'}",
         "timeout": round(step.timeout.total_seconds() * 1000),
-        "commands": [{"type": "manual", "command": step.guide or does}],
+        "commands": [{"type": "manual", "command": step.guide or does, **_activity(step)}],
         "agent": MACHINE if step.kind == "automatic" or not step.owner else
         _named("group", step.owner),
         **({"in_args": [v for v in map(_variable, playbook.parameters) if _uses(step, v)]}
@@ -245,6 +217,7 @@ def _action(
         "on_completion": following,
         "step_extensions": {
             EXTENSION: {
+                "step_id": step.id,
                 **{name: ours[name] for name in OURS},
                 "position": position,
                 "timeout": f"{step.timeout.total_seconds():.0f}s",
@@ -254,45 +227,16 @@ def _action(
     return where
 
 
+def _activity(step: Step) -> dict[str, str]:
+    if not step.action:
+        return {}
+    kind = step.action.partition(".")[0]
+    return {"playbook_activity": ACTIVITIES.get(kind, "configure-systems")}
+
+
 def _uses(step: Step, variable: str) -> bool:
     return "{" + variable.strip("_") + "}" in str(step.parameters)
 
 
 def _variable(name: str) -> str:
     return f"__{name}__"
-
-
-def _walk(workflow: Mapping[str, Any], here: str, steps: list[Document]) -> None:
-    """Add the steps of a branch, in order."""
-    seen = {one["id"] for one in steps}
-    while workflow[here]["type"] != "end":
-        step = workflow[here]
-        if step["type"] == "action":
-            own = dict(step.get("step_extensions", {}).get(EXTENSION, {}))
-            if not own:
-                own = _by_hand(here, step)
-            if not own.get("note") and own["id"] not in seen:
-                steps.append({**own, "title": step.get("name", own["id"])})
-                seen.add(own["id"])
-        elif step["type"] == "if-condition":
-            for branch in ("on_true", "on_false"):
-                if branch in step:
-                    _walk(workflow, step[branch], steps)
-                    seen = {one["id"] for one in steps}
-        else:
-            raise PlaybookError(f"{here} is a {step['type']} step, which does not map")
-        following = step.get("on_completion") or step.get("on_success")
-        if following is None:
-            return
-        here = following
-
-
-def _by_hand(where: str, step: Mapping[str, Any]) -> Document:
-    """A step of somebody else's: what it commands, for a person to do."""
-    commands = [one.get("command", one["type"]) for one in step.get("commands", [])]
-    return {
-        "id": "step_" + where.partition("--")[2].replace("-", "_"),
-        "kind": "manual",
-        "guide": " ".join(commands) or step.get("description", "") or "Do this step.",
-        "timeout": f"{max(step.get('timeout', 300_000) // 1000, 1)}s",
-    }

@@ -17,6 +17,7 @@ UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3
 ID = re.compile(rf"([a-z][a-z0-9-]+)--{UUID}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 VARIABLE = re.compile(r"__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__")
+EXTENDED = re.compile(r"[a-z0-9_]{3,250}")
 REQUIRED = ("type", "spec_version", "id", "name", "created_by", "created", "modified",
             "workflow_start", "workflow")  # fmt: skip
 STEPS = {"start", "end", "action", "playbook-action", "parallel", "if-condition",
@@ -50,6 +51,14 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     for name, variable in document.get("playbook_variables", {}).items():
         if not VARIABLE.fullmatch(name) or "type" not in variable:
             yield f"variable {name!r}; expected __name__ and a type"
+    told = {
+        command.get("playbook_activity")
+        for step in document["workflow"].values()
+        for command in step.get("commands", [])
+    }
+    for name in document.get("playbook_activities", []):
+        if name not in told:
+            yield f"activity {name!r} is that of no command"
     for name, agent in document.get("agent_definitions", {}).items():
         if not ID.fullmatch(name) or agent.get("type") not in AGENTS or not agent.get("name"):
             yield f"agent {name}; expected an identifier, a type and a name"
@@ -79,15 +88,19 @@ def _steps(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"step {name} leads nowhere"
         if kind == "action" and (not step.get("commands") or step.get("agent") not in agents):
             yield f"action {name} has no command, or an agent that is not defined"
-        if kind == "parallel" and not step.get("next_steps"):
-            yield f"parallel step {name} has no branches"
+        if name.partition("--")[2][14] != "4":
+            yield f"step {name} has no identifier of version 4"
+        if kind == "parallel" and len(step.get("next_steps", [])) < 2:
+            yield f"parallel step {name} has fewer than two branches"
         if kind == "if-condition" and not (step.get("condition") and step.get("on_true")):
             yield f"if-condition {name} has no condition or no on_true"
         if "delay" in step and not (isinstance(step["delay"], int) and step["delay"] >= 0):
             yield f"step {name} has a delay of {step['delay']!r} ms"
-        for extension in step.get("step_extensions", {}):
+        for extension, given in step.get("step_extensions", {}).items():
             if extension not in document.get("extension_definitions", {}):
                 yield f"step {name} uses {extension}, which is not defined"
+            for wrong in (one for one in given if not EXTENDED.fullmatch(one)):
+                yield f"step {name} has {wrong!r}; expected 3 to 250 of a-z, 0-9 and _"
 
 
 def _flow(document: Mapping[str, Any]) -> Iterator[str]:

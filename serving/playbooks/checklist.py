@@ -1,4 +1,4 @@
-"""A playbook as a checklist in Markdown: what an engineer keeps on the desk."""
+"""For the desk, in Markdown: a playbook as a checklist, and who may do what as a table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from serving.playbooks.action import Action
 from serving.playbooks.definition import Phase, Playbook, Step
-from serving.playbooks.policy import needed
+from serving.playbooks.policy import PEOPLE, WATCHED, needed
 
-__all__ = ["checklist"]
+__all__ = ["checklist", "policy_table"]
 
 
 def checklist(playbook: Playbook, actions: Mapping[str, Action]) -> str:
@@ -37,6 +37,24 @@ def checklist(playbook: Playbook, actions: Mapping[str, Action]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def policy_table(actions: Mapping[str, Action]) -> str:
+    """What every action changes, how many people it needs at least, and whether it may begin alone.
+
+    Made from the policy itself: no playbook can ask for less.
+    """
+    lines = ["| action | effect | people at least | by itself |", "|---|---|---|---|"]
+    for name, action in sorted(actions.items()):
+        if PEOPLE[action.effect]:
+            alone = "never"
+        elif action.effect in WATCHED:
+            alone = "if a rule speaks for it, within the playbook's limits"
+        else:
+            alone = "yes"
+        shown = action.effect.replace("_", " ")
+        lines.append(f"| `{name}` | {shown} | {PEOPLE[action.effect]} | {alone} |")
+    return "\n".join(lines) + "\n"
+
+
 def _when(phase: Phase) -> str:
     return "After all before" if phase.at is None else f"T+{_time(phase.at)}"
 
@@ -51,6 +69,8 @@ def _step(playbook: Playbook, step: Step, actions: Mapping[str, Action]) -> Iter
     if step.guide:
         yield f"  - {' '.join(step.guide.split())}"
     titles = {one.id: one.title for _, one in playbook.steps}
+    if step.needs:
+        yield f"  - Only if the alert names: {', '.join(step.needs)}"
     if step.after:
         yield f"  - After: {'; '.join(titles[name] for name in step.after)}"
     if step.evidence:

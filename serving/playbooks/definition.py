@@ -88,6 +88,8 @@ class Step(Strict):
         Who is told that it waits, such as ``sc-senior``.
     after : list of str
         Steps that must be done before, besides the clock.
+    needs : list of str
+        Parameters of the run without which there is nothing to do: the step is then skipped.
     evidence : list of str
         What a person must write down to sign off.
     timeout : timedelta
@@ -110,6 +112,7 @@ class Step(Strict):
     role: Literal["responder", "admin"] = "responder"
     owner: str = ""
     after: list[Name] = []
+    needs: list[Name] = []
     evidence: list[str] = []
     timeout: Span = timedelta(minutes=5)
     on_failure: Literal["escalate", "continue", "stop"] = "escalate"
@@ -193,6 +196,8 @@ class Playbook(Strict):
                 raise ValueError(f"step {step.id} is there twice")
             if unknown := [name for name in step.after if name not in seen]:
                 raise ValueError(f"step {step.id} waits for {unknown[0]}, which no earlier step is")
+            if unknown := [name for name in step.needs if name not in self.parameters]:
+                raise ValueError(f"step {step.id} needs {unknown[0]}, which no parameter is")
             seen.add(step.id)
         order = [step.id for _, step in self.steps]
         for _, step in self.steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,13 @@ import polars as pl
 import sqlalchemy as sa
 
 from features.catalogue import VIEWS
-from pipeline.database import open_engine, upsert
+from pipeline.database import open_engine
 from pipeline.lake import Lake
 from pipeline.scoring.scorer import SCORES
+from serving.alerts.acts import FIELDS, close_incident
 from serving.alerts.engine import AlertEngine
+from serving.alerts.ledger import Ledger
+from serving.alerts.lifecycle import AlertError
 from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.grade import graded
@@ -29,12 +33,10 @@ from serving.rules.book import RuleBook
 from serving.rules.correlate import Correlator, inhibitions
 from serving.rules.load import PACKS, load_packs
 from serving.store.keys import Principal, Role
-from serving.store.tables import METADATA, alerts, memory, run_steps, runs
+from serving.store.tables import METADATA, alerts, run_steps, runs
 
-__all__ = ["PART", "Crew", "Drill", "asked", "drill", "remember", "scripted"]
+__all__ = ["Crew", "Drill", "asked", "drill", "scripted"]
 
-PART = "drills"
-"""Part of table ``memory`` that holds when each playbook was last drilled, and its grade."""
 PATIENCE = timedelta(minutes=30)
 """A scene that no rule has noticed by then is not noticed."""
 LONGEST = timedelta(hours=6)
@@ -66,23 +68,33 @@ class Drill:
         self.alerts = AlertEngine(
             RuleBook(packs), Correlator(packs), inhibitions=inhibitions(packs), start=self._start
         )
-        self.run = ""
+        self.run = self.incident = ""
         self.contained_at: datetime | None = None
         self.lost = 0.0
+        self.refused: dict[str, bool] = {}
+        self.closed_early = self.closed = False
+        self._preempt = self.scene.preempt(self.engine, self._ledger)
 
     def play(
-        self, crew: Crew, until: Callable[[dict[str, Row]], bool] = lambda rows: False
+        self, crew: Crew | None = None, until: Callable[[dict[str, Row]], bool] | None = None
     ) -> None:
-        """Until the run is over, or the steps are as asked, or for `LONGEST`."""
+        """Until the run is over, or the steps are as asked, or for `LONGEST`.
+
+        By default the crew is `scripted`.
+        """
+        crew = crew or scripted(self.scene.answer)
         began = self.scene.now
         while self.scene.now - began < (LONGEST if self.run else PATIENCE):
             self._live()
+            if self._preempt is not None and not self.run:
+                self._preempt.tick(now=self.scene.now)
             if self.run:
                 self.runner.tick(now=self.scene.now)
                 self._decide(crew)
                 rows = self.steps()
-                if self._state() != "running" or until(rows) or self._held(rows):
+                if self._state() != "running" or (until and until(rows)) or self._held(rows):
                     break
+        self.closed = self._state() == "done" and self._close()
 
     def _held(self, rows: dict[str, Row]) -> bool:
         """Whether nothing goes on any more: a gate is shut, and rightly so."""
@@ -103,8 +115,11 @@ class Drill:
                 nothing = pl.DataFrame(schema=SCORES)
                 self.alerts.take(connection, VIEWS[name], frame, nothing, [], now=now)
         self.lost = max(self.lost, self.scene.lost())
-        if self.contained_at is None and self.scene.onset and self.scene.contained():
+        if self.contained_at is None and self.scene.contained():
             self.contained_at = now
+
+    def _ledger(self, connection: sa.Connection, now: datetime) -> Ledger:
+        return Ledger(connection, (), (), self._start, lambda one: one.entity, now=now)
 
     def _start(
         self,
@@ -115,6 +130,7 @@ class Drill:
     ) -> None:
         if not self.run and alert["playbook"] == self.playbook.playbook:
             self.run = start(connection, self.playbook, incident, alert, mode="drill", now=now)
+            self.incident = incident["id"]
 
     def _decide(self, crew: Crew) -> None:
         asked = sa.select(run_steps).where(run_steps.c.state.in_(["approval", "manual"]))
@@ -123,13 +139,34 @@ class Drill:
         for row in rows:
             with self.engine.begin() as connection:
                 step = by_the_book(connection, self.run, row["step"])
+            if step.evidence and step.id not in self.refused:
+                self.refused[step.id] = self._refuses(step)
+            with self.engine.begin() as connection:
                 crew(connection, self.run, row, step, self.scene.now)
             if step.kind == "manual" and self.steps()[step.id]["state"] == "done":
                 self.scene.told(step.id)
 
+    def _refuses(self, step: Step) -> bool:
+        """Whether what must be written down cannot be left empty."""
+        if set(step.evidence) & set(FIELDS):
+            self.closed_early = self.closed_early or self._close()
+        empty = dict.fromkeys(step.evidence, " ")
+        with suppress(RunError), self.engine.begin() as connection:
+            sign_off(connection, self.run, step.id, ANN, empty, now=self.scene.now)
+            return False
+        return True
+
+    def _close(self) -> bool:
+        """Whether the incident can be closed now."""
+        with suppress(AlertError), self.engine.begin() as connection:
+            close_incident(connection, self.incident, who=ANN.name, now=self.scene.now)
+            return True
+        return False
+
     def _state(self) -> str:
         with self.engine.connect() as connection:
-            return str(connection.execute(sa.select(runs.c.state)).scalar_one())
+            found = connection.execute(sa.select(runs.c.state)).scalar_one_or_none()
+        return found or "not started"
 
     def steps(self) -> dict[str, Row]:
         """Rows of the run's steps by name, in order."""
@@ -147,22 +184,33 @@ class Drill:
             return found
 
 
-def scripted(
-    connection: sa.Connection, run: str, row: Mapping[str, Any], step: Step, now: datetime
-) -> None:
-    """Two people who take a minute for each decision and agree to everything."""
-    asked = row["started_at"] or row["due_at"]
-    for count, person in enumerate((ANN, BOB)):
-        if count < len(row["approvals"]) or now < asked + REACTION * (count + 1):
-            continue
-        try:
-            if row["state"] == "approval":
-                approve(connection, run, step.id, person, now=now)
-            else:
-                written = dict.fromkeys(step.evidence, "drilled")
-                sign_off(connection, run, step.id, person, written, now=now)
-        except RunError:  # one was enough
-            return
+def scripted(answer: Callable[[str, str], str]) -> Crew:
+    """Two people who take a minute for each decision, agree to everything, and write what is so.
+
+    Parameters
+    ----------
+    answer : callable
+        From the step and what it asks for: what can be written down by now; where that is
+        nothing, they wait.
+    """
+
+    def crew(
+        connection: sa.Connection, run: str, row: Mapping[str, Any], step: Step, now: datetime
+    ) -> None:
+        asked = row["started_at"] or row["due_at"]
+        written = {name: answer(step.id, name) for name in step.evidence}
+        for count, person in enumerate((ANN, BOB)):
+            if count < len(row["approvals"]) or now < asked + REACTION * (count + 1):
+                continue
+            try:
+                if row["state"] == "approval":
+                    approve(connection, run, step.id, person, now=now)
+                elif all(written.values()):
+                    sign_off(connection, run, step.id, person, written, now=now)
+            except RunError:  # one was enough
+                return
+
+    return crew
 
 
 def asked(confirm: Callable[[str], bool], prompt: Callable[[str], str]) -> Crew:
@@ -184,12 +232,14 @@ def asked(confirm: Callable[[str], bool], prompt: Callable[[str], str]) -> Crew:
     return crew
 
 
-def taken_back(playbook: Playbook, folder: Path, seed: int) -> dict[str, bool]:
+def taken_back(playbook: Playbook, scene: Scene, folder: Path) -> dict[str, bool]:
     """A false alarm: what the first phase did by itself is taken back; by step whether it was."""
-    played = Drill(playbook, scene_for(playbook.playbook, folder, seed), folder)
     first = [step.id for step in playbook.phases[0].steps if step.undo]
+    if not first:
+        return {}
+    played = Drill(playbook, scene, folder)
     try:
-        played.play(scripted, lambda rows: all(rows[name]["state"] in END for name in first))
+        played.play(until=lambda rows: all(rows[name]["state"] in END for name in first))
         rows = played.steps()
         done = [name for name in first if rows and rows[name]["state"] == "done"]
         for name in done:
@@ -197,7 +247,7 @@ def taken_back(playbook: Playbook, folder: Path, seed: int) -> dict[str, bool]:
                 take_back(connection, played.run, name, ANN, now=played.scene.now)
         undone = [f"{name}_undo" for name in done]
         if undone:
-            played.play(scripted, lambda rows: all(rows[name]["state"] in END for name in undone))
+            played.play(until=lambda rows: all(rows[name]["state"] in END for name in undone))
         rows = played.steps()
         return {name: rows[f"{name}_undo"]["state"] == "done" for name in done}
     finally:
@@ -205,7 +255,12 @@ def taken_back(playbook: Playbook, folder: Path, seed: int) -> dict[str, bool]:
 
 
 def drill(
-    playbook: Playbook, folder: Path, *, seed: int = 0, crew: Crew = scripted
+    playbook: Playbook,
+    folder: Path,
+    *,
+    seed: int = 0,
+    crew: Crew | None = None,
+    anvil: bool = False,
 ) -> dict[str, Any]:
     """Play a playbook, play the same without it, and grade it.
 
@@ -215,27 +270,28 @@ def drill(
         For the drill's own store, lake and evidence; empty.
     crew : callable
         Who decides; by default two scripted people.
+    anvil : bool
+        On anvil, whose waiting transactions are watched.
 
     Returns
     -------
     dict
         See `serving.playbooks.grade.graded`.
     """
-    played = Drill(playbook, scene_for(playbook.playbook, folder / "with", seed), folder / "with")
-    try:
+    with ExitStack() as stack:
+
+        def scene(name: str) -> Scene:
+            made = scene_for(playbook.playbook, folder / name, seed, anvil=anvil)
+            stack.callback(made.close)
+            return made
+
+        played = Drill(playbook, scene("with"), folder / "with")
+        stack.callback(played.engine.dispose)
         played.play(crew)
-        # The same incident with nobody to stop it, for as long as it took to contain it and more.
-        alone = scene_for(playbook.playbook, folder / "without", seed)
-        until = (played.contained_at or played.scene.now) + timedelta(minutes=10)
+        # The same incident with nobody to stop it: to its end, or for longer than it took.
+        alone = scene("without")
+        until = alone.ends or (played.contained_at or played.scene.now) + timedelta(minutes=10)
         while alone.now < until:
             alone.live()
-        undo = taken_back(playbook, folder / "false_alarm", seed)
+        undo = taken_back(playbook, scene("false_alarm"), folder / "false_alarm")
         return graded(played, lost_without=alone.lost(), undo=undo)
-    finally:
-        played.engine.dispose()
-
-
-def remember(connection: sa.Connection, grade: Mapping[str, Any], *, now: datetime) -> None:
-    """Keep a playbook's latest grade, so that coverage knows when it was last drilled."""
-    kept = {**grade, "at": now.isoformat()}
-    upsert(connection, memory, [{"part": PART, "key": grade["playbook"], "state": kept}])

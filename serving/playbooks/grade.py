@@ -1,17 +1,25 @@
-"""The grade of a drill: how fast it was contained, what was late or wrong, what it cost."""
+"""The grade of a drill: how fast it was contained, what was late or wrong, what it cost; kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from pipeline.database import upsert
 from serving.playbooks.rows import FRESH
 from serving.playbooks.waiting import END
+from serving.store.tables import memory
 
 if TYPE_CHECKING:
     from serving.playbooks.drill import Drill
 
-__all__ = ["graded"]
+__all__ = ["PART", "graded", "remember"]
+
+PART = "drills"
+"""Part of table ``memory`` that holds when each playbook was last drilled, and its grade."""
 
 
 def graded(played: Drill, *, lost_without: float, undo: dict[str, bool]) -> dict[str, Any]:
@@ -20,11 +28,14 @@ def graded(played: Drill, *, lost_without: float, undo: dict[str, bool]) -> dict
     Returns
     -------
     dict
-        ``detected_after``, ``contained_after`` (seconds from the first harm, None if never),
-        ``contained_after_blocks`` on a chain, ``lost``, ``lost_without``, ``unit``, ``late``,
-        ``failed``, ``held`` (gates that stayed shut), ``skipped`` and ``open`` (names of steps),
-        ``undo`` (by step: whether taking it back works), ``steps`` (each with its requirement,
-        state and outcome), ``passed``.
+        ``time_to_contain``: ``seconds`` from the first harm (negative where nothing had happened
+        yet, None if never contained) and on a chain ``blocks``; ``detected_after`` likewise;
+        ``lost``, ``lost_without``, ``unit``; ``late``, ``failed``, ``held`` (gates that stayed
+        shut), ``skipped`` and ``open`` (names of steps); ``undo`` (by step: whether taking it
+        back works); ``empty`` (steps that could be signed off with nothing written down);
+        ``closed``: whether the incident could be closed ``undocumented``, and in the end;
+        ``requirements``: of each line of the seed, its steps and their states; ``steps``: each
+        with its requirement, state and outcome; ``passed``.
     """
     scene, rows = played.scene, played.steps()
     alerted = played.first_alert()
@@ -52,14 +63,21 @@ def graded(played: Drill, *, lost_without: float, undo: dict[str, bool]) -> dict
     held = [step.id for step in wrong if step.otherwise and ended[step.otherwise] == "done"]
     failed = [s.id for s in wrong if s.id not in held and s.on_failure != "continue"]
     contained = _seconds(scene.onset, played.contained_at)
-    blocks = None
-    if contained is not None and scene.unit == "ether":
-        blocks = round(contained / scene.step.total_seconds())
+    time: dict[str, float | None] = {"seconds": contained}
+    if scene.unit == "ether":
+        every = scene.step.total_seconds()
+        time["blocks"] = None if contained is None else round(contained / every)
+    requirements: dict[str, dict[str, str]] = {}
+    for _, step in played.playbook.steps:
+        for name in step.requirement:
+            requirements.setdefault(name, {})[step.id] = ended[step.id]
+    still_open = [one["step"] for one in steps if one["state"] not in END]
+    empty = [name for name, refused in played.refused.items() if not refused]
+    closed = {"undocumented": played.closed_early, "in_the_end": played.closed}
     return {
         "playbook": played.playbook.playbook,
         "detected_after": _seconds(scene.onset, alerted),
-        "contained_after": contained,
-        "contained_after_blocks": blocks,
+        "time_to_contain": time,
         "lost": played.lost,
         "lost_without": lost_without,
         "unit": scene.unit,
@@ -67,11 +85,23 @@ def graded(played: Drill, *, lost_without: float, undo: dict[str, bool]) -> dict
         "failed": failed,
         "held": held,
         "skipped": [name for name, state in ended.items() if state == "skipped"],
-        "open": [one["step"] for one in steps if one["state"] not in END],
+        "open": still_open,
         "undo": undo,
+        "empty": empty,
+        "closed": closed,
+        "requirements": dict(sorted(requirements.items())),
         "steps": steps,
-        "passed": contained is not None and not late and not failed and all(undo.values()),
+        "passed": contained is not None
+        and not (late or failed or held or still_open or empty)
+        and all(undo.values())
+        and closed == {"undocumented": False, "in_the_end": True},
     }
+
+
+def remember(connection: sa.Connection, grade: Mapping[str, Any], *, now: datetime) -> None:
+    """Keep a playbook's latest grade, so that coverage knows when it was last drilled."""
+    kept = {**grade, "at": now.isoformat()}
+    upsert(connection, memory, [{"part": PART, "key": grade["playbook"], "state": kept}])
 
 
 def _seconds(first: datetime | None, then: datetime | None) -> float | None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from datetime import UTC, datetime
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -15,7 +19,10 @@ from serving.playbooks.rows import Row, RunError
 from serving.store.keys import Principal, Role
 from serving.store.tables import users
 
-__all__ = ["Link", "follow", "opened", "signed"]
+__all__ = ["LASTS", "Link", "follow", "house_secret", "opened", "signed"]
+
+LASTS = timedelta(hours=1)
+"""How long a link can be used."""
 
 
 class Link(NamedTuple):
@@ -25,6 +32,19 @@ class Link(NamedTuple):
     step: str
     person: str
     until: datetime
+
+
+def house_secret(home: Path) -> bytes:
+    """What this house signs with: 32 random bytes in ``home/links.key``, made when first asked for.
+
+    The file is for its owner alone; without it no link that was given out works any more.
+    """
+    file = home / "links.key"
+    with suppress(FileExistsError):
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "wb") as made:
+            made.write(secrets.token_bytes(32))
+    return file.read_bytes()
 
 
 def signed(secret: bytes, link: Link) -> str:

@@ -12,7 +12,7 @@ from serving.playbooks.action import Effect
 from serving.playbooks.definition import Limits, Step
 from serving.store.tables import run_steps, runs
 
-__all__ = ["PEOPLE", "needed", "permitted", "why_not_alone"]
+__all__ = ["PEOPLE", "needed", "permitted", "touched", "why_not_alone"]
 
 PEOPLE: dict[Effect, int] = {
     "observe": 0,
@@ -43,6 +43,16 @@ def permitted(step: Step, effect: Effect, approvals: Sequence[Mapping[str, Any]]
     if any(one.get("forced") for one in approvals) and not PEOPLE[effect]:
         return True
     return len({one["who"] for one in approvals}) >= max(needed(step, effect), 1)
+
+
+def touched(parameters: Mapping[str, Any]) -> int:
+    """How many accounts, keys or addresses a step would touch: its longest list, commas counted.
+
+    >>> touched({"account": "ann, bob", "per_minute": 3}), touched({"key": ["a", "b,c"]})
+    (2, 3)
+    """
+    lists = [value if isinstance(value, list) else [value] for value in parameters.values()]
+    return max((sum(str(one).count(",") + 1 for one in given) for given in lists), default=1)
 
 
 def why_not_alone(

@@ -7,7 +7,7 @@ everything that waits (`serving.playbooks.actions.chain`), so that the pause is 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,8 +15,7 @@ import sqlalchemy as sa
 
 from pipeline.sources.chain_pending import pending, simulate_pending
 from pipeline.sources.chain_rpc import RefusedError, Rpc
-from serving.alerts.ledger import Ledger, Start
-from serving.alerts.routes import DEFAULT_ROUTES, Route
+from serving.alerts.ledger import Ledger
 from serving.playbooks.actions.chain import Chain
 from serving.rules.breach import Breach
 from serving.severity import Severity
@@ -93,8 +92,8 @@ class Preempt:
     chain : Chain
     contracts : mapping of str to str
         Vaults by name, with ``balances(address)``.
-    start : callable
-        Starts the playbook that an alert asks for, in the same transaction.
+    ledger : callable
+        Makes a ledger that starts the playbook which an alert asks for.
     """
 
     def __init__(
@@ -103,13 +102,11 @@ class Preempt:
         rpc: Rpc,
         chain: Chain,
         contracts: Mapping[str, str],
-        start: Start,
-        *,
-        routes: Sequence[Route] = DEFAULT_ROUTES,
+        ledger: Callable[[sa.Connection, datetime], Ledger],
     ) -> None:
         self._engine, self._rpc, self._chain = engine, rpc, chain
-        self._contracts = sorted(contracts.values())
-        self._start, self._routes = start, tuple(routes)
+        self._contracts = sorted(address.lower() for address in contracts.values())
+        self._ledger = ledger
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def tick(self, *, now: datetime) -> list[Threat]:
@@ -124,7 +121,7 @@ class Preempt:
         if found:
             try:
                 with self._engine.begin() as connection:
-                    ledger = Ledger(connection, self._routes, (), self._start, _incident, now=now)
+                    ledger = self._ledger(connection, now)
                     ledger.apply([verdict for one in found for verdict in _verdicts(one, now)], {})
                     ledger.write()
             except BaseException:
@@ -155,11 +152,11 @@ def _verdicts(threat: Threat, now: datetime) -> list[Verdict]:
         f"out of {threat.contract}; its callers own {owned:.6g} there",
         runbook="See that the pause was mined before it; then look for the hole.",
         playbook=PLAYBOOK,
-        labels={"title": "Theft about to be mined", "attacker": threat.sender},
+        labels={
+            "title": "Theft about to be mined",
+            "team": "contracts",
+            "attacker": threat.sender,
+        },
         evidence={"transaction": threat.transaction},
     )
     return judge(VIEW, threat.contract, now, now, breaches=[breach], rarity=None, risk=RiskNow())
-
-
-def _incident(verdict: Verdict) -> str:
-    return f"{verdict.labels['stream']}:{verdict.entity}"

@@ -20,14 +20,17 @@ from pipeline.database import reading
 from serving.playbooks.action import (
     Action,
     ActionError,
+    CheckError,
     Context,
     Outcome,
     ParameterError,
     StaleIntentError,
+    retold,
 )
 from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.late import finish, remind
-from serving.playbooks.policy import needed, permitted, why_not_alone
+from serving.playbooks.policy import needed, permitted, touched, why_not_alone
+from serving.playbooks.rows import Row
 from serving.playbooks.start import fill
 from serving.playbooks.waiting import outline, show, tell_owner, turn
 from serving.store.audit import record
@@ -38,8 +41,6 @@ __all__ = ["Runner"]
 LEASE = timedelta(seconds=60)
 WAIT = timedelta(seconds=2)
 ROUNDS = 100
-
-Row = dict[str, Any]
 
 
 class Overtaken(Exception):  # noqa: N818 - not an error: somebody else goes on
@@ -159,14 +160,13 @@ class Runner:
                 with self._engine.begin() as connection:
                     self._write(connection, row, **values, started_at=now)
             elif action.verify(context, row["intent"]):
-                found = Outcome("it was done already", {"found": True})
-                self._end(run, row, step, "done", found, now)
+                self._end(run, row, step, "done", retold(action, context, row["intent"]), now)
                 return
             outcome = action.perform(context, row["intent"])
             if action.effect != "observe" and not action.verify(context, row["intent"]):
                 raise ActionError("done, but its effect is not there")
             self._end(run, row, step, "done", outcome, now)
-        except ParameterError as error:
+        except (CheckError, ParameterError) as error:
             self._end(run, row, step, "failed", Outcome(str(error)), now)
         except StaleIntentError as error:
             state = "approved" if row["approvals"] else "waiting"
@@ -201,7 +201,6 @@ class Runner:
         """Whether people must approve first; then they are asked."""
         if row["state"] == "approved" and permitted(step, action.effect, row["approvals"]):
             return False
-        touches = [len(value) for value in parameters.values() if isinstance(value, list)]
         with self._engine.begin() as connection:
             why = why_not_alone(
                 connection,
@@ -211,7 +210,7 @@ class Runner:
                 run=run["id"],
                 exact=run["exact"],
                 limits=playbook.limits,
-                touches=max(touches, default=1),
+                touches=touched(parameters),
                 now=now,
             )
         if why:

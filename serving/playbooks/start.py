@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from features.catalogue import VIEWS
 from pipeline.database import upsert
-from serving.playbooks.definition import Playbook
+from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.rows import FRESH
 from serving.store.audit import record
 from serving.store.tables import changes, run_steps, runs
@@ -82,6 +82,7 @@ def start(
             "step": step.id,
             "position": position,
             "due_at": now + phase.at if phase.at is not None else now,
+            **_not_needed(step, given, now),
         }
         for position, (phase, step) in enumerate(playbook.steps)
     ]
@@ -90,6 +91,14 @@ def start(
     connection.execute(changes.insert().values(at=now, kind="run", subject=run, fields=shown))
     record(connection, who=who, what="run.started", subject=run, detail=shown, now=now)
     return run
+
+
+def _not_needed(step: Step, given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    missing = [name for name in step.needs if given[name] in ("", None)]
+    if not missing:
+        return {}
+    why = f"not needed: the alert names no {' and no '.join(missing)}"
+    return {"state": "skipped", "why": why, "ended_at": now}
 
 
 def fill(value: Any, known: Mapping[str, Any]) -> Any:

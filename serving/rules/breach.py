@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from serving.rules.rule import COMPARE
 from serving.severity import Severity
 
 __all__ = ["Breach"]
@@ -72,3 +73,8 @@ class Breach:
     pending: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> bool:
+        """Whether this very window breaks the limit; in its wake the rule only holds still."""
+        return bool(COMPARE[self.operator](self.value, self.limit))

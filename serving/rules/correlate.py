@@ -19,9 +19,9 @@ from serving.alerts.muting import Inhibition
 from serving.rules.breach import Breach
 from serving.rules.episodes import Episode, Group
 from serving.rules.hold import memory_key, named_by
-from serving.rules.rule import COMPARE, GROUPS, Correlation, Pack
+from serving.rules.rule import GROUPS, Correlation, Pack
 
-__all__ = ["CORRELATION", "Correlator", "inhibitions", "linked"]
+__all__ = ["CORRELATION", "Correlator", "inhibitions"]
 
 CORRELATION = "correlation"
 """The view of what correlations breach."""
@@ -41,7 +41,8 @@ class Correlator:
         A correlation may name rules, the higher rungs of whose ladders count too, and
         correlations that come before it.
     actor : callable, optional
-        Who is behind an entity, such as the account behind a key; see `linked`.
+        Who is behind an entity, such as the account behind a key; see
+        `serving.rules.actors.Actors`.
     """
 
     def __init__(
@@ -181,36 +182,6 @@ def inhibitions(packs: Iterable[Pack]) -> list[Inhibition]:
     return [inhibition for pack in packs for inhibition in pack.inhibitions]
 
 
-def linked(rows: Iterable[tuple[str, str, float]], *, least: float = 0.6) -> Callable[[str], str]:
-    """Who is behind an entity, by links as `models.links.Links.rows` gives them.
-
-    Entities joined by links of a share of at least ``least`` are one actor, named after the one
-    of them with the most links. A weaker link, such as a shared network address, joins nobody.
-
-    >>> actor = linked([("ann", "key-1", 0.8), ("ann", "0xab", 0.8), ("ann", "10.0.0.1", 0.5)])
-    >>> actor("key-1"), actor("10.0.0.1")
-    ('ann', '10.0.0.1')
-    """
-    parent: dict[str, str] = {}
-    links: dict[str, int] = defaultdict(int)
-
-    def top(name: str) -> str:
-        while (above := parent.setdefault(name, name)) != name:
-            parent[name] = parent[above]
-            name = above
-        return name
-
-    for origin, target, share in rows:
-        if share >= least:
-            links[origin] += 1
-            parent[top(target)] = top(origin)
-    best: dict[str, str] = {}
-    for name in sorted(parent, key=lambda name: (-links[name], name)):
-        best.setdefault(top(name), name)
-    names = {name: best[top(name)] for name in parent}
-    return lambda name: names.get(name, name)
-
-
 def _at_or_above(packs: Iterable[Pack]) -> dict[str, tuple[str, ...]]:
     """Of each rung the ids that say at least as much: its own and those of higher rungs."""
     found: dict[str, tuple[str, ...]] = {}
@@ -223,7 +194,7 @@ def _at_or_above(packs: Iterable[Pack]) -> dict[str, tuple[str, ...]]:
 
 def _counts(breach: Breach) -> bool:
     """Whether this very window breaks the limit: one on the way back says nothing new."""
-    return not breach.pending and COMPARE[breach.operator](breach.value, breach.limit)
+    return not breach.pending and breach.broken
 
 
 def _hold(correlation: Correlation) -> timedelta:

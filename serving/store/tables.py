@@ -101,6 +101,7 @@ alerts = sa.Table(
     _count("windows", 1),  # how many windows it has gathered
     sa.Column("risk", sa.Float, nullable=False, default=0.0),  # 0 to 100
     sa.Column("per_day", sa.Float, nullable=True),  # rarest so far, 1/day
+    sa.Column("priority", sa.Float, nullable=True),  # chance that it is real, 0 to 1
     _text("verdict"),  # real, noise, wrong_team, or empty
     _text("verdict_by"),
     _text("suppressed"),  # why nobody was told, or empty

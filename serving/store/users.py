@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from pipeline.database import upsert
+from pipeline.database import reading, upsert
 from serving.store.audit import record
 from serving.store.keys import Principal, Role
 from serving.store.tables import sessions, users
@@ -64,27 +64,34 @@ def set_user(
     record(connection, who=who, what="user.set", subject=name, detail=detail, now=now)
 
 
-def sign_in(
-    connection: sa.Connection, name: str, password: str, *, now: datetime
-) -> Session | None:
-    """A new session; None for a wrong name or password, which take the same time."""
-    row, possible = None, _possible(name)
+def sign_in(engine: sa.Engine, name: str, password: str, *, now: datetime) -> Session | None:
+    """A new session; None for a wrong name or password, which take the same time.
+
+    The password is hashed while no transaction is open, so that no other writer waits for it.
+    """
+    possible = _possible(name)
+    wanted = sa.select(users).where(users.c.name == name)
+    row = None
     if possible:
-        row = connection.execute(sa.select(users).where(users.c.name == name)).one_or_none()
+        with reading(engine) as connection:
+            row = connection.execute(wanted).one_or_none()
     right = _matches(password, row.password_hash if row else _NOBODY)
-    if row is None or not right or row.disabled_at is not None:
-        # What anybody may type goes into the chain only if it could be a name.
-        who = name if possible else "?"
-        record(connection, who=who, what="session.refused", subject="", detail={}, now=now)
-        return None
-    token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-    connection.execute(sessions.delete().where(sessions.c.expires_at <= now))
-    connection.execute(
-        sessions.insert().values(
-            token_hash=_digest(token), user=name, csrf=csrf, expires_at=now + LIFE
+    with engine.begin() as connection:
+        # Who got another password or was disabled meanwhile is not who was asked.
+        same = right and connection.execute(wanted).one_or_none() == row
+        if row is None or not same or row.disabled_at is not None:
+            # What anybody may type goes into the chain only if it could be a name.
+            who = name if possible else "?"
+            record(connection, who=who, what="session.refused", subject="", detail={}, now=now)
+            return None
+        token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+        connection.execute(sessions.delete().where(sessions.c.expires_at <= now))
+        connection.execute(
+            sessions.insert().values(
+                token_hash=_digest(token), user=name, csrf=csrf, expires_at=now + LIFE
+            )
         )
-    )
-    record(connection, who=name, what="session.begun", subject=name, detail={}, now=now)
+        record(connection, who=name, what="session.begun", subject=name, detail={}, now=now)
     return Session(token, csrf, Principal(name, Role(row.role), session=_digest(token)))
 
 

@@ -74,6 +74,8 @@ def test_privileged_events_are_named_for_exact_rules() -> None:
     assert window["privileged_calls"] == 5
     assert (window["role_changes"], window["upgrades"]) == (2, 1)
     assert window["minted_share"] == 0.25
+    kinds = ["pause", "role", "unpause"]
+    assert measure(*({"privileged": kind} for kind in kinds))["pauses"] == 2
 
 
 def test_a_broken_invariant_shows_even_when_it_is_mended_in_the_same_minute() -> None:

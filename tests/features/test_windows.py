@@ -224,3 +224,26 @@ def test_a_window_closes_at_the_very_instant_lateness_is_over(
     windower.push(make_trades([{"at": 0}]), now)
     assert windower.push(make_trades([{"at": 9.999_999}]), now).windows.is_empty()
     assert windower.push(make_trades([{"at": 10}]), now).windows["start"].len() == 1
+
+
+@given(lag=st.integers(0, 90), quiet=st.integers(0, 300), asked=st.integers(1, 60))
+def test_a_source_that_lags_may_be_quiet_and_none_of_its_events_is_late(
+    make_trades: Make, now: datetime, lag: int, quiet: int, asked: int
+) -> None:
+    windower = Windower(SYMBOL_5S)
+    first, second = make_trades([{"at": 0}]), make_trades([{"at": quiet}])
+    arrives = first["ts"][0] + timedelta(seconds=lag)
+    windower.push(first, arrives)
+    for second_of in range(asked, quiet, asked):
+        windower.advance(arrives + timedelta(seconds=second_of))
+    assert windower.push(second, arrives + timedelta(seconds=quiet)).late.is_empty()
+
+
+def test_event_time_follows_the_clock_when_nothing_comes(make_trades: Make) -> None:
+    windower = Windower(SYMBOL_5S)
+    event = make_trades([{"at": 0}])
+    arrived = event["ts"][0] + timedelta(seconds=70)
+    windower.push(event, arrived)
+    # 30 seconds of the timeout, 5 of lateness, 5 of the window.
+    assert windower.advance(arrived + timedelta(seconds=39)).windows.is_empty()
+    assert len(windower.advance(arrived + timedelta(seconds=40)).windows) == 1

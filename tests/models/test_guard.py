@@ -168,7 +168,7 @@ class Told:
             names, marks = np.array(["A", "B"]), np.full(2, flagged)
             self.take(self.guard.admit(names, ends, marks, rows, share=0.0))
 
-    def judge(self, entity: str, real: bool) -> None:
+    def judge(self, entity: str, real: bool | None) -> None:
         self.take(self.guard.judge(entity, real=real))
 
     def take(self, rows: Matrix) -> None:
@@ -204,8 +204,8 @@ def test_flagged_windows_are_not_learned() -> None:
     assert told.of("A") == [*range(10), *range(20, 30)]
 
 
-@pytest.mark.parametrize("real", [True, False])
-def test_windows_near_an_incident_wait_until_it_is_judged(real: bool) -> None:
+@pytest.mark.parametrize("real", [True, False, None])
+def test_windows_near_an_incident_wait_until_it_is_judged(real: bool | None) -> None:
     told = Told()
     told.minutes(0, 22)
     # Told of two minutes after it began, the five minutes before its start still wait.
@@ -215,9 +215,10 @@ def test_windows_near_an_incident_wait_until_it_is_judged(real: bool) -> None:
     assert told.of("A") == list(range(15))
     assert told.of("B") == [*range(22), *range(30, 50)]
     told.judge("A", real)
-    assert told.of("A") == (list(range(15)) if real else list(range(60)))
+    assert told.of("A") == list(range(60 if real is False else 15))
     told.minutes(60, 80)
     assert told.of("A")[-10:] == list(range(60, 70))
+    assert (told.of("A") == told.of("B")) is (real is None)
     assert not told.guard.incidents
 
 

@@ -33,7 +33,9 @@ def test_a_path_visits_no_entity_twice_and_its_share_is_the_product(
     rows: list[tuple[str, str, float]], depth: int
 ) -> None:
     links = linked(*rows)
-    known = {(origin, target): share for origin, target, share in links.rows()}
+    known = {
+        (o, target): share for target in links.targets() for o, share in links.into(target).items()
+    }
     for origin, (path, share) in links.paths("a", depth).items():
         assert path[0] == origin
         assert path[-1] == "a"
@@ -70,7 +72,7 @@ def test_what_is_further_than_the_depth_does_not_arrive() -> None:
 def test_a_share_of_nothing_undoes_a_link() -> None:
     links = linked(("a", "b", 0.5), ("a", "b", 0.0))
     assert links.paths("b", 1) == {}
-    assert links.rows() == []
+    assert links.targets() == []
 
 
 def test_targets_are_those_that_something_reaches() -> None:
@@ -86,7 +88,7 @@ def test_only_the_strongest_links_are_kept() -> None:
 def test_those_linked_first_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_TARGETS", 2)
     links = linked(("a", "b", 0.5), ("a", "c", 0.5), ("a", "d", 0.5))
-    assert [target for _, target, _ in links.rows()] == ["c", "d"]
+    assert links.targets() == ["c", "d"]
 
 
 @pytest.mark.parametrize("row", [("a", "a", 0.5), ("a", "b", 1.1), ("a", "b", -0.1)])

@@ -6,14 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from features.catalogue import VIEWS
+from pipeline.config import Config
 from pipeline.lake import Lake
+from serving.alerts.acts import act
 from serving.alerts.engine import AlertEngine
-from serving.backtest import backtest, backtest_text, compare, silences_of
+from serving.backtest import backtest, backtest_text, compare, engine_of, silences_of
+from serving.house import House
 from serving.past import past_of
 from serving.rules.book import RuleBook
 from serving.rules.rule import Pack
@@ -158,3 +162,34 @@ def test_people_see_counts_and_each_page(tmp_path: Path) -> None:
         page["family"] == "host.memory" for page in found["pages"]["list"]
     )
     assert VIEWS[HOST.name] is HOST
+
+
+def test_it_judges_by_the_thresholds_that_the_live_house_has(
+    tmp_path: Path, store: sa.Engine
+) -> None:
+    """Budgets, the lake's history and what people said: all of it, with no alert of its own."""
+    url = store.url.render_as_string(hide_password=False)
+    source = {"kind": "push", "name": "hosts", "stream": "host"}
+    given = {"home": tmp_path, "store": url, "sources": [source]}
+    config = Config.model_validate(given | {"serving": {"budgets": {HOST.name: 4.0}}})
+    rng = np.random.default_rng(0)
+    start = pl.Series([NOON - i * MINUTE for i in range(2_000, 0, -1)])
+    scores = pl.DataFrame({"entity": "a", "start": start, "end": start + MINUTE})
+    rates = pl.Series("per_day", np.repeat(rng.random(400) * 1_440.0, 5))
+    lake = Lake(tmp_path / "lake")
+    lake.append(f"scores/{HOST.name}", scores.with_columns(rates, warm=pl.lit(True)))
+    bench = Bench(store, _engine)
+    hosts = [f"h{i}" for i in range(10)]
+    bench.minute(dict.fromkeys(hosts, 1.0), rare=dict.fromkeys(hosts, 0.5))
+    levels = []
+    for verdict in ("real", "noise"):
+        ids = [row["id"] for row in bench.rows(alerts)]
+        with store.begin() as connection:
+            act(connection, ids, "verdict", who="ann", now=bench.now, detail={"verdict": verdict})
+        house = House.open(config, clock=lambda: bench.now)
+        live = house.alerts().thresholds
+        house.close()
+        assert engine_of(config, lake, store, until=bench.now).thresholds == live
+        levels.append(live[HOST.name])
+    assert levels[0] > 4.0
+    assert levels[1] < levels[0]

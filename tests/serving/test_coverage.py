@@ -15,6 +15,7 @@ from serving.alerts.engine import AlertEngine
 from serving.alerts.routes import DEFAULT_ROUTES
 from serving.coverage import answers, coverage, coverage_text, requirements
 from serving.playbooks.definition import Playbook, load_library
+from serving.playbooks.grade import remember
 from serving.rules.book import RuleBook
 from serving.rules.load import load_packs
 from serving.rules.rule import Pack
@@ -58,7 +59,7 @@ def test_the_house_names_no_line_that_the_seed_does_not_have() -> None:
 
 def test_what_nothing_answers_is_shown_plainly() -> None:
     given = coverage([], {}, ())
-    assert {"SC-1a", "AR-HN1", "X-4"} <= set(given["unanswered"])
+    assert {"SC-1a", "AR-HN1"} <= set(given["unanswered"])
     (line,) = [line for line in given["requirements"] if line["id"] == "SC-1a"]
     assert (line["answers"], line["exercised"]) == ([], None)
     assert "execute emergency pause function: NOT ANSWERED" in coverage_text(given)
@@ -137,6 +138,7 @@ def test_features_were_put_to_use_until_their_newest_window(tmp_path: Path) -> N
 def test_people_see_two_answers_and_how_many_more(count: int) -> None:
     given = {
         "total": 1,
+        "drilled": {},
         "answered": 1,
         "exercised": 0,
         "requirements": [
@@ -151,3 +153,20 @@ def test_people_see_two_answers_and_how_many_more(count: int) -> None:
     text = coverage_text(given)
     assert ("and 1 more" in text) == (count == 3)
     assert "1 of 1 lines are answered, 0 were put to use" in text
+
+
+def test_a_drill_is_remembered_by_playbook_and_step(engine: sa.Engine) -> None:
+    step = {"step": "pause", "state": "done", "outcome": ""}
+    grade = {"playbook": "test_book", "passed": True, "steps": [step]}
+    with engine.begin() as connection:
+        remember(connection, grade, now=NOON)
+    book = _book("SC-1a")
+    given = coverage([], {"test_book": book, "other": book}, (), store=engine)
+    assert given["drilled"] == {
+        "other": {"at": None, "passed": False},
+        "test_book": {"at": NOON.isoformat(), "passed": True},
+    }
+    (line,) = [line for line in given["requirements"] if line["id"] == "SC-1a"]
+    assert line["exercised"] == NOON.isoformat()
+    assert "test_book: drilled 2026-03-01, passed\n" in coverage_text(given) + "\n"
+    assert "other: never drilled" in coverage_text(given)

@@ -53,7 +53,7 @@ def test_an_alert_explains_itself(first: Result) -> None:
 
 def test_its_playbook_acts(first: Result) -> None:
     done = {s["step"] for one in first["alerts"] for s in one["steps"] if s["state"] == "done"}
-    assert "freeze" in done
+    assert "throttle" in done
 
 
 def test_again_it_begins_from_what_is_known_and_tells_the_same(home: Path, first: Result) -> None:

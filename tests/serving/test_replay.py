@@ -145,7 +145,8 @@ def test_every_alert_of_a_live_loop_comes_out_the_same_to_the_last_bit(home: Hom
 def test_a_score_is_made_anew_and_not_read(home: Home) -> None:
     rare = _one(home, "rare")
     found = home.replay(rare["id"])
-    assert any(one.startswith("score by ") for one in found.checked)
+    assert any(one.startswith("score by cold, ") for one in found.checked)
+    assert rare["model_version"] == "cold"
     numbers = rare["evidence"]["score"]["numbers"]
     assert {"per_day", "p", "score"} <= numbers.keys()
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from pipeline.config import read_config
 from pipeline.database import open_engine, reading
 from serving.store.tables import outbox
-from serving.up import configured
+from serving.up import configured, repeat
 from tests.serving.uprunning import PATIENCE_S, tocsin
 
 PUSHED = """\
@@ -91,3 +92,31 @@ def test_each_half_runs_and_stops_by_itself(tmp_path: Path, half: str) -> None:
     with tocsin(half, folder=tmp_path) as running:
         listening = any("listening" in line for line in running.lines)
         assert listening is (half == "serve")
+
+
+def test_what_fails_is_told_once_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    stop = Event()
+    faults = [OSError("a"), OSError("b"), ValueError("c"), None, OSError("d"), None]
+
+    def act() -> None:
+        fault = faults.pop(0)
+        if not faults:
+            stop.set()
+        if fault is not None:
+            raise fault
+
+    repeat(act, 0.0, stop, stop.wait)
+    said = [line.split(": ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    again = "works again"
+    assert said == ["OSError: a", "ValueError: c", again, "OSError: d", again]
+
+
+def test_what_was_stopped_while_it_waited_does_not_act() -> None:
+    stop = Event()
+
+    def wait(seconds: float) -> None:
+        assert seconds == 5.0
+        stop.set()
+
+    repeat(lambda: pytest.fail("it acted"), 5.0, stop, wait)
+    assert stop.is_set()

@@ -18,7 +18,6 @@ from pipeline.simulate.chain.world import World
 __all__ = ["AdminTheft", "Drain", "Move", "announced_upgrade", "arbitrage", "whale_withdrawal"]
 
 ATTACK_GAS = 6_000_000
-TIMELOCK = 2 * 86_400
 
 
 @dataclass(frozen=True)
@@ -188,12 +187,12 @@ def whale_withdrawal(world: World, ether: int = 1_500) -> Move:
 
 
 def announced_upgrade(world: World) -> Move:
-    """The twin of `AdminTheft`: scheduled, two days of waiting, then the upgrade."""
+    """The twin of `AdminTheft`: scheduled, the timelock waited out, then the upgrade."""
     admin, vault = world.wallet("admin"), world.contracts["vault"]
     implementation = _somewhere("implementation of version 2")
     sent = [world.ledger.send(admin, vault, "schedule_upgrade", implementation)]
     announced = _mined(world, "benign", (admin, vault), sent)
-    world.ledger.wait(TIMELOCK)
+    world.ledger.wait(world.timelock.total_seconds())
     sent.append(world.ledger.send(admin, vault, "upgrade", implementation))
     done = _mined(world, "benign", (admin, vault), sent)
     return Move("benign", done.entities, announced.start, done.end, done.transactions)

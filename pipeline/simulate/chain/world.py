@@ -43,6 +43,8 @@ class World:
         Aware; time of the genesis block.
     every : timedelta
         From block to block.
+    timelock : timedelta
+        What the vaults let pass between the announcement of a change and the change.
 
     Attributes
     ----------
@@ -62,9 +64,10 @@ class World:
         seed: int,
         start: datetime,
         every: timedelta = timedelta(seconds=12),
+        timelock: timedelta = timedelta(days=2),
     ) -> None:
         self.ledger = Ledger(node, start, every)
-        self.seed = seed
+        self.seed, self.timelock = seed, timelock
         self.rng = np.random.default_rng([seed, 0xC4A1])
         self.contracts: dict[str, Contract] = {}
         self.wallets: dict[str, Wallet] = {}
@@ -105,8 +108,9 @@ class World:
         whales = [self.wallet(f"whale{i}", 20_000) for i in range(WHALES)]
         ledger.mine()
         of["token"] = ledger.deploy(admin, "Token", admin)
+        delay = round(self.timelock.total_seconds())
         for name, kind in (("vault", "Vault"), ("unsafe_vault", "UnsafeVault")):
-            of[name] = ledger.deploy(admin, kind, admin, WITHDRAWAL_LIMIT)
+            of[name] = ledger.deploy(admin, kind, admin, WITHDRAWAL_LIMIT, delay)
             for role, holder in (("guardian", guardian), ("operator", operator)):
                 ledger.send(admin, of[name], "grant_role", self.role(role), holder.address)
         for name in ("pool_a", "pool_b"):

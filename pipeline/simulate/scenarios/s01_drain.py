@@ -19,8 +19,8 @@ def attack(platform: Platform, at: int, strength: float, rng: np.random.Generato
     world = platform.chain
     assert world is not None
     drain = Drain(world, f"wallet {rng.integers(2**32)}")
-    ready = at + int(rng.uniform(5, 6) * HOUR)
-    struck = ready + int(rng.uniform(30, 50) * MINUTE)
+    ready = at + platform.wait(rng.uniform(5, 6) * HOUR)
+    struck = ready + platform.wait(rng.uniform(30, 50) * MINUTE)
     left = struck + 10 * MINUTE
     share, rounds = min(0.3 * strength, 0.9), int(rng.integers(6, 13))
     platform.on_chain(at, drain.fund)
@@ -45,7 +45,7 @@ def decoy(platform: Platform, at: int, strength: float, rng: np.random.Generator
 
     world = platform.chain
     assert world is not None
-    later = at + int(rng.uniform(30, 60) * MINUTE)
+    later = at + platform.wait(rng.uniform(30, 60) * MINUTE)
     ether = int(800 * min(strength, 2.0))
     platform.on_chain(at, lambda: arbitrage(world))
     platform.on_chain(later, lambda: whale_withdrawal(world, ether))

@@ -18,7 +18,6 @@ __all__ = ["SCENARIO"]
 PERSON, SENDER, ADDRESS = "access.account_5m", "transactions.sender_1m", "transactions.address_1m"
 SIGNER = FIRST_STAFF
 """The employee who holds the admin's key."""
-TIMELOCK = 48 * HOUR
 
 
 def attack(platform: Platform, at: int, strength: float, rng: np.random.Generator) -> list[Stage]:
@@ -31,7 +30,7 @@ def attack(platform: Platform, at: int, strength: float, rng: np.random.Generato
     place = int(rng.integers(len(PLACES)))
     address = people.new_address(rng, place, asn=str(rng.choice(HOSTING)))
     _console(platform, at, address, people.new_device(), rng)
-    granted = at + int(rng.uniform(10, 100) * MINUTE)
+    granted = at + platform.wait(rng.uniform(10, 100) * MINUTE)
     upgraded, minted = granted + 5 * MINUTE, granted + 10 * MINUTE
     times = max(round(2 * strength), 1)
     platform.on_chain(granted, thief.grant)
@@ -49,13 +48,18 @@ def attack(platform: Platform, at: int, strength: float, rng: np.random.Generato
 
 
 def decoy(platform: Platform, at: int, strength: float, rng: np.random.Generator) -> list[Stage]:
-    """The signer travels, with the usual device; the upgrade was announced two days before."""
+    """The signer travels, with the usual device; the upgrade was announced before.
+
+    In two days one comes anywhere, in less only into another network of the same town.
+    """
     world, people = platform.chain, platform.people
     assert world is not None
     admin, vault = world.wallets["admin"], world.contracts["vault"]
     implementation = people.new_wallet(rng)
-    done = at + TIMELOCK + HOUR
-    address = people.new_address(rng, int(rng.integers(len(PLACES))))
+    done = at + round(world.timelock.total_seconds()) * SECOND + HOUR
+    far = len(PLACES) if world.timelock.days else 1
+    address = people.new_address(rng, int(rng.integers(far)))
+    platform.visits.away[SIGNER] = (at, done + 12 * HOUR)
     _console(platform, done - 30 * MINUTE, address, 900_000, rng)
 
     def send(function: str) -> None:

@@ -26,35 +26,38 @@ USUAL = 60.0
 
 
 def attack(platform: Platform, at: int, strength: float, rng: np.random.Generator) -> list[Stage]:
-    """Three weeks of reading ever more, a rule muted, a threshold moved, an export, a trade."""
+    """Three weeks of reading ever more, a rule muted, a threshold moved, an export, a trade.
+
+    Where there is no patience for weeks, the reading is that of their last day.
+    """
     people, visits = platform.people, platform.visits
     account = int(rng.choice(people.staff))
     name = people.name(account)
+    days, last = _weeks(platform, at)
     first = at // DAY
-    for day in range(DAYS):
-        more = int(USUAL * strength * 2.5 * (day + 1) / DAYS)
+    for day in range(days):
+        more = int(USUAL * strength * 2.5 * (DAYS - days + day + 1) / DAYS)
         _read(platform, account, first + day, more, rng, customers=1.0)
-    last = (first + DAYS) * DAY
     who: dict[str, Any] = {
         "account": account,
         "ip": people.staff_address[(account - FIRST_STAFF) % 3],
         "device": 900_000 + account - FIRST_STAFF,
         "agent": (account - FIRST_STAFF) % 5,
     }
-    muted = (first + DAYS - 4) * DAY + int(rng.uniform(9, 15) * HOUR)
+    muted = max(last - 4 * DAY, at) + platform.wait(rng.uniform(9, 15) * HOUR)
     visits.put(muted, endpoint=RULE, object=17, query="?muted=true", status=200, **who)
-    edited = muted + int(rng.uniform(1, 24) * HOUR)
+    edited = muted + platform.wait(rng.uniform(1, 24) * HOUR)
     visits.put(edited, endpoint=RULE, object=22, query="?threshold=4000", status=200, **who)
-    out = last + int(rng.uniform(18, 22) * HOUR)
+    out = max(last, edited) + platform.wait(rng.uniform(18, 22) * HOUR)
     count = int(40 * strength)
     visits.put(
         out + np.arange(count) * 12 * SECOND, endpoint=EXPORT, object=np.arange(count),
         status=200, bytes=(2e6 * strength * rng.lognormal(0, 0.3, count)).astype(np.int64), **who,
     )  # fmt: skip
-    pair, news = _trade_ahead(platform, account, out + 4 * HOUR, strength, rng)
+    pair, news = _trade_ahead(platform, account, out + platform.wait(4 * HOUR), strength, rng)
     end = out + count * 12 * SECOND + SECOND
     return [
-        Stage("drift", PERSON, name, max(first * DAY, at), last),
+        Stage("drift", PERSON, name, max(first * DAY, at), max(last, muted)),
         Stage("sabotage", PERSON, name, muted, edited + SECOND),
         Stage("export", PERSON, name, out, end),
         Stage("trading ahead", PAIR, pair, news - HOUR, news),
@@ -86,19 +89,26 @@ def decoy(platform: Platform, at: int, strength: float, rng: np.random.Generator
     """A new employee ramps up to what the others do; one on call reads many in an incident."""
     people, visits = platform.people, platform.visits
     joins = people.new_staff()
+    days, last = _weeks(platform, at)
     first = at // DAY
-    for day in range(DAYS):
+    for day in range(days):
         _read(platform, joins, first + day, int(USUAL * min((day + 2) / 12, 1.0)), rng)
     on_call = int(rng.choice(people.staff[:-1]))
-    incident = (first + DAYS // 2) * DAY + int(rng.uniform(8, 14) * HOUR)
+    incident = max((first + days // 2) * DAY, at) + platform.wait(rng.uniform(8, 14) * HOUR)
     lasts = int(rng.uniform(60, 120) * MINUTE)
     for _ in range(int(150 * strength)):
         visits_at = incident + int(rng.integers(lasts))
         visits.look_up(on_call, visits_at, rng, customers=0.9)
     return [
-        Stage("ramp-up", PERSON, people.name(joins), at, (first + DAYS) * DAY),
+        Stage("ramp-up", PERSON, people.name(joins), at, max(last, incident)),
         Stage("on call", PERSON, people.name(on_call), incident, incident + lasts),
     ]
+
+
+def _weeks(platform: Platform, at: int) -> tuple[int, int]:
+    """How many days there are for what takes three weeks, at least one; and when they are over."""
+    whole = platform.wait(DAYS * DAY)
+    return max(whole // DAY, 1), max((at + whole) // DAY * DAY, at)
 
 
 def _read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +10,7 @@ from pipeline.sources.chain_decode import Call
 from pipeline.sources.chain_pending import reentered
 from serving.playbooks.action import Context, Outcome
 from serving.playbooks.actions.calls import chain_of
-from serving.playbooks.actions.chain_look import invariant, touching, trace
+from serving.playbooks.actions.chain_look import invariant, touching, trace, walk
 from serving.playbooks.actions.look import Look
 from serving.playbooks.actions.parameters import address, whole
 from serving.playbooks.actions.signer import selector
@@ -41,6 +41,10 @@ def _span(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _attack(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return _span(context, parameters) | {"sender": str(parameters.get("sender") or "").lower()}
+
+
 def _neighbours(context: Context, intent: Mapping[str, Any]) -> Outcome:
     chain, contract = chain_of(context), intent["contract"]
     met: Counter[str] = Counter()
@@ -65,7 +69,16 @@ def _loss(context: Context, intent: Mapping[str, Any]) -> Outcome:
 def _attack_vector(context: Context, intent: Mapping[str, Any]) -> Outcome:
     chain, contract, count = chain_of(context), intent["contract"], 0
     evidence: dict[str, list[str]] = {}
-    callers: Counter[str] = Counter()
+    callers: dict[str, Counter[str]] = defaultdict(Counter)
+    newest = chain.newest
+    # What was stopped has left no trace in the contract's events: it is looked for by its sender.
+    for _, sent, receipt in walk(chain, newest - intent["blocks"] + 1, newest):
+        if receipt.success or sent.sender != intent["sender"]:
+            continue
+        count += 1
+        if tried := [c.sender for c in trace(chain, sent.hash) if c.to == contract]:
+            evidence.setdefault(STOPPED, []).append(sent.hash)
+            callers[STOPPED].update(tried)
     for _, sent, receipt in touching(chain, contract, intent["blocks"]):
         if not receipt.success:
             continue
@@ -73,7 +86,7 @@ def _attack_vector(context: Context, intent: Mapping[str, Any]) -> Outcome:
         calls = trace(chain, sent.hash)
         for vector in _vectors(contract, calls):
             evidence.setdefault(vector, []).append(sent.hash)
-            callers.update(call.sender for call in calls if call.to == contract)
+            callers[vector].update(call.sender for call in calls if call.to == contract)
     found = [
         {
             "vector": vector,
@@ -84,7 +97,9 @@ def _attack_vector(context: Context, intent: Mapping[str, Any]) -> Outcome:
         for vector in WEIGHTS
         if vector in evidence
     ]
-    suspects = [caller for caller, _ in callers.most_common()]
+    # Who did what explains more comes first.
+    ranked = [name for vector in WEIGHTS for name, _ in callers[vector].most_common()]
+    suspects = list(dict.fromkeys(ranked))
     transactions = sorted({name for hashes in evidence.values() for name in hashes})
     named = ", ".join(str(one["vector"]) for one in found)
     facts = {
@@ -97,7 +112,8 @@ def _attack_vector(context: Context, intent: Mapping[str, Any]) -> Outcome:
     return Outcome(f"of {count} transactions these stand out: {named or 'none'}", facts)
 
 
-WEIGHTS = ("re-entrancy", "privileged call", "mint", "flash loan", "price manipulation")
+STOPPED = "stopped attempt"
+WEIGHTS = (STOPPED, "re-entrancy", "privileged call", "mint", "flash loan", "price manipulation")
 """What explains more comes first, where several are seen."""
 
 
@@ -132,8 +148,8 @@ ACTIONS = [
     ),
     Look(
         "analyse.attack_vector",
-        "reads call trees for what attacks have in common",
-        _span,
+        "reads call trees for what attacks have in common, and what their sender tried in vain",
+        _attack,
         lambda given: f"read the call trees of {given['contract']}, {given['blocks']} blocks",
         _attack_vector,
     ),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
 import polars as pl
 
-from serving.playbooks.action import ActionError, Context, Outcome, ParameterError
+from serving.playbooks.action import ActionError, CheckError, Context, Outcome, ParameterError
 from serving.playbooks.actions.calls import chain_of
 from serving.playbooks.actions.chain_look import balances_of, invariant
 from serving.playbooks.actions.look import Look
@@ -32,28 +32,42 @@ def _limits(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
         known = isinstance(one, dict) and {"view", "feature", "limit"} == one.keys()
         if not known or not isinstance(one["limit"], int | float) or not isfinite(one["limit"]):
             raise ParameterError(f"limits: {str(one)[:80]!r}; expected view, feature and limit")
-    return {"limits": given, "minutes": whole(parameters, "minutes", 5, least=1, most=1_440)}
+    return {
+        "limits": given,
+        "minutes": whole(parameters, "minutes", 5, least=1, most=1_440),
+        "entity": str(parameters.get("entity") or ""),
+        "since": context.now.isoformat(),
+    }
 
 
 def _limits_hold(context: Context, intent: Mapping[str, Any]) -> Outcome:
+    """Judge the windows that began since the step did, as soon as one speaks against them."""
     lake = context.services.get("lake")
     if lake is None:
         raise ParameterError("service lake is missing; expected the lake of windows")
-    since = context.now - timedelta(minutes=intent["minutes"])
+    since = datetime.fromisoformat(intent["since"])
     worst: dict[str, float] = {}
+    unknown = []
     for one in intent["limits"]:
         view, feature, limit = one["view"], one["feature"], one["limit"]
         if view not in lake.views():
-            raise ActionError(f"{view}: no windows; whether its limit holds is not known")
-        columns = [feature]
-        windows: pl.DataFrame = lake.windows(view, since, context.now, columns=columns)
-        values = windows.drop_nulls(feature)
-        if values.is_empty():
-            raise ActionError(f"{view}: no window of the last {intent['minutes']} minutes")
-        row = values.sort(feature).row(-1, named=True)
-        worst[feature] = row[feature]
-        if row[feature] > limit:
-            raise ActionError(f"{feature} of {row['entity']} is {row[feature]:.6g}, above {limit}")
+            unknown.append(f"{view}: no windows; whether its limit holds is not known")
+            continue
+        only = [intent["entity"]] if intent["entity"] else None
+        windows: pl.DataFrame = lake.windows(view, since, context.now, only, [feature])
+        row = windows.drop_nulls(feature).sort(feature).tail(1)
+        if row.is_empty():
+            unknown.append(f"{view}: no window since {since:%H:%M UTC}")
+            continue
+        worst[feature] = row[feature].item()
+        if worst[feature] > limit:
+            said = f"{feature} of {row['entity'].item()} is {worst[feature]:.6g}, above {limit}"
+            raise CheckError(said)
+    left = since + timedelta(minutes=intent["minutes"]) - context.now
+    if unknown:
+        raise ActionError(unknown[0])
+    if left > timedelta(0):
+        raise ActionError(f"all limits hold; {left} is left to see")
     return Outcome(f"all limits held for {intent['minutes']} minutes", {"worst": worst})
 
 
@@ -65,28 +79,34 @@ def _contract(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]
 def _invariants_hold(context: Context, intent: Mapping[str, Any]) -> Outcome:
     held, owed = invariant(chain_of(context), intent["contract"])
     if owed > held:
-        raise ActionError(f"{intent['contract']} owes {owed} wei and holds {held}")
+        raise CheckError(f"{intent['contract']} owes {owed} wei and holds {held}")
     words = f"{intent['contract']} holds what it owes"
     return Outcome(words, {"held_wei": str(held), "owed_wei": str(owed)})
 
 
 def _balances_hold(context: Context, intent: Mapping[str, Any]) -> Outcome:
+    """Compare, and say who took out more than was theirs: that is the shortfall's other side."""
     chain, contract = chain_of(context), intent["contract"]
     rebuilt = balances_of(chain, contract, intent["from_block"])
+    owned = {account: max(amount, 0) for account, amount in sorted(rebuilt.items())}
     wrong = [
         account
-        for account, amount in sorted(rebuilt.items())
+        for account, amount in owned.items()
         if chain.ask(contract, "balances(address)", account) != amount
     ]
     held, owed = invariant(chain, contract)
-    if wrong or sum(rebuilt.values()) != owed or owed > held:
-        raise ActionError(
-            f"{contract}: {len(wrong)} of {len(rebuilt)} balances differ from their history"
+    if wrong or sum(owned.values()) != owed:
+        raise CheckError(
+            f"{contract}: {len(wrong)} of {len(owned)} balances differ from their history"
             f"{' such as that of ' + wrong[0] if wrong else ''}; it holds {held} wei, owes {owed}"
         )
-    return Outcome(
-        f"all {len(rebuilt)} balances are as their history says", {"accounts": len(rebuilt)}
-    )
+    facts = {
+        "accounts": len(owned),
+        "overdrawn_wei": {a: str(-amount) for a, amount in rebuilt.items() if amount < 0},
+        "shortfall_wei": str(max(owed - held, 0)),
+    }
+    short = f"; {max(owed - held, 0)} wei are missing" if owed > held else ""
+    return Outcome(f"all {len(owned)} balances are as their history says{short}", facts)
 
 
 ACTIONS = [
@@ -94,7 +114,10 @@ ACTIONS = [
         "check.limits",
         "holds the run until the limits hold",
         _limits,
-        lambda given: f"check {len(given['limits'])} limits over {given['minutes']} minutes",
+        lambda given: (
+            f"check {len(given['limits'])} limits of {given['entity'] or 'everything'} "
+            f"over {given['minutes']} minutes"
+        ),
         _limits_hold,
     ),
     Look(

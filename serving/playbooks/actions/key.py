@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving.playbooks.actions.admin import AdminAction, Wanted, named
-from serving.playbooks.actions.parameters import listed, text, whole
+from serving.playbooks.actions.parameters import listed, whole
 
 __all__ = ["ACTIONS"]
 
@@ -17,14 +17,15 @@ def _revoked(parameters: Mapping[str, Any]) -> Wanted:
 
 
 def _throttled(parameters: Mapping[str, Any]) -> Wanted:
-    key, rate = text(parameters, "key"), whole(parameters, "per_minute", least=1, most=10**6)
-    words = f"hold API key {key} to {rate} requests a minute"
-    return [named("keys", key)], {"per_minute": rate}, words
+    keys, rate = listed(parameters, "key"), whole(parameters, "per_minute", least=1, most=10**6)
+    words = f"hold {', '.join(keys)} to {rate} requests a minute"
+    return [named("keys", key) for key in keys], {"per_minute": rate}, words
 
 
 def _let_go(parameters: Mapping[str, Any]) -> Wanted:
-    key = text(parameters, "key")
-    return [named("keys", key)], {"per_minute": None}, f"lift the throttle of API key {key}"
+    keys = listed(parameters, "key")
+    words = f"lift the throttle of {', '.join(keys)}"
+    return [named("keys", key) for key in keys], {"per_minute": None}, words
 
 
 ACTIONS = [

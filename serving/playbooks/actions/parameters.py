@@ -54,16 +54,19 @@ def choice(
 
 
 def listed(parameters: Mapping[str, Any], name: str, default: Sequence[str] = ()) -> list[str]:
-    """A list of texts, or one text with commas between them.
+    """A list of texts, or texts with commas between them; each once, in order.
 
-    >>> listed({"account": "ann, bob"}, "account")
-    ['ann', 'bob']
+    >>> listed({"account": "ann, bob,"}, "account"), listed({"account": ["a,b", "a"]}, "account")
+    (['ann', 'bob'], ['a', 'b'])
     """
     value = parameters.get(name) or list(default)
-    given = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    if not isinstance(given, list) or not given or not all(isinstance(v, str) and v for v in given):
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list) or not all(isinstance(v, str) for v in given):
         raise _fault(name, value, "a list of texts")
-    return given
+    parts = [part.strip() for text in given for part in text.split(",")]
+    if not any(parts):
+        raise _fault(name, value, "a list of texts")
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def address(context: Context, parameters: Mapping[str, Any], name: str) -> str:

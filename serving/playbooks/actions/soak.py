@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serving.playbooks.action import ActionError, Context, Effect, Outcome, ParameterError
+from serving.playbooks.action import ActionError, CheckError, Context, Effect, Outcome
 from serving.playbooks.actions.calls import chain_of
 from serving.playbooks.actions.chain_look import invariant
 from serving.playbooks.actions.parameters import address, whole
@@ -40,7 +40,7 @@ class Soak:
         ------
         ActionError
             The last block is not there yet.
-        ParameterError
+        CheckError
             The invariant is broken; the contract is paused again.
         """
         chain, contract = chain_of(context), intent["contract"]
@@ -53,7 +53,7 @@ class Soak:
                     chain.send(
                         intent["pause"] | {"since": context.now.isoformat()}, now=context.now
                     )
-                raise ParameterError(
+                raise CheckError(
                     f"{contract} owes {owed} and holds {held} wei in block {number}: paused again"
                 )
         if newest < intent["last"]:

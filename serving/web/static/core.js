@@ -195,8 +195,10 @@ export function tplus(ms) {
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
+  if (size >= 1e13) return value.toExponential(2).replace(/\.?0*e\+/, "e");
   if (size >= 1e9) return `${Number((value / 1e9).toPrecision(3))} G`;
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))} M`;
+  if (size >= 1e5) return `${Number((value / 1e3).toPrecision(3))} k`;
   if (size >= 1e4) return Math.round(value).toLocaleString("en-US");
   if (size >= 100) return value.toFixed(0);
   return String(Number(value.toPrecision(3)));
@@ -214,8 +216,8 @@ export function rare(perDay) {
 export const words = (name) => name.replace(/_/g, " ").replace(/^./, (c) => c.toUpperCase());
 export const share = (part) => `${Math.round(part * 100)} %`;
 
-/** Long ids in sentences, as short as people say them. */
-export const short = (text) => text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1");
+/** Long ids and chain addresses in sentences, as short as people say them. */
+export const short = (text) => text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1").replace(/\b(0x[0-9a-f]{4})[0-9a-f]{32,56}([0-9a-f]{4})\b/gi, "$1…$2");
 
 /** Call at most every 400 ms, the last call never lost. */
 export function calmly(work) {

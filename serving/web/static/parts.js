@@ -38,8 +38,8 @@ export function told(alert) {
   const muted = alert.suppressed && h("span.note", null, `not told: ${short(alert.suppressed)}`);
   const snoozed = alert.snoozed_until && Date.parse(alert.snoozed_until) > houseNow() && h("span.note", null, "snoozed until ", when(alert.snoozed_until));
   return [
-    h("a.alert-title", { href: `/alerts/${encodeURIComponent(alert.id)}` }, alert.title),
-    h("span", null, alert.why),
+    h("a.alert-title", { href: `/alerts/${encodeURIComponent(alert.id)}` }, short(alert.title)),
+    h("span", null, short(alert.why)),
     h("div.beside", null, arms(alert.arms ?? {}), alert.per_day !== null && h("span.note", null, rare(alert.per_day)), muted, snoozed),
   ];
 }

@@ -86,6 +86,16 @@ def test_near_places_are_one_and_unknown_ones_none(
     assert window["velocity_max"] == speed
 
 
+def test_where_a_login_fails_the_owner_need_not_be(measure: Measure) -> None:
+    home, away = {"lat": 46.05, "lon": 14.51}, {"lat": 51.51, "lon": -0.13}
+    guess = {"kind": "login", "outcome": "failure"} | away
+    [window] = measure(ACCOUNT_5M, {"at": 0} | home, {"at": 10} | guess, {"at": 20} | home)
+    assert window["velocity_max"] is None
+    guess["outcome"] = "success"
+    [window] = measure(ACCOUNT_5M, {"at": 0} | home, {"at": 10} | guess, {"at": 20} | home)
+    assert window["velocity_max"] > 100_000
+
+
 def test_a_key_is_as_young_as_its_youngest_use(measure: Measure) -> None:
     born = NOON - timedelta(hours=2)
     [window] = measure(

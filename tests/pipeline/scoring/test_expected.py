@@ -24,7 +24,8 @@ def evidence(arms: list[Arm], recent: float = 20.0) -> Evidence:
     number = np.zeros(300, np.int64)
     told = Seen(deviations, number, number)
     seen = np.hstack([given.build(told) for given in inputs(HOST_1M).values()])
-    return Evidence(HOST_1M, arms, deviations, seen, np.ones((300, len(arms))), 1.0)
+    ones = np.ones((300, len(arms)))
+    return Evidence(HOST_1M, arms, deviations, seen, ones, ones, 1.0)
 
 
 def test_a_range_is_three_spreads_around_what_is_usual_in_the_features_unit() -> None:

@@ -47,10 +47,10 @@ def evidence(view: FeatureView, changes: list[dict[str, float]], arms: list[Arm]
     nothing = np.zeros(len(changes), np.int64)
     told = Seen(deviations, nothing, nothing)
     seen = np.hstack([given.build(told) for given in inputs(view).values()])
-    p = np.column_stack([arm.score(seen) for arm in arms])
-    for arm in arms:
-        del arm.raw
-    return Evidence(view, arms, deviations, seen, p, DAILY)
+    raw, p = (
+        np.column_stack(part) for part in zip(*(arm.score(seen) for arm in arms), strict=True)
+    )
+    return Evidence(view, arms, deviations, seen, raw, p, DAILY)
 
 
 def fitted_arms(view: FeatureView, wanted: dict[str, float]) -> list[Arm]:

@@ -11,7 +11,7 @@ import pytest
 
 from models.budget import count_alerts
 from pipeline.lake import Lake
-from pipeline.scoring.thresholds import alert_threshold, alert_thresholds
+from pipeline.scoring.thresholds import alert_budget
 
 VIEW = "system.host_1m"
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -35,7 +35,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.mark.parametrize("budget", [3.0, 10.0, 30.0])
 def test_as_many_alerts_follow_as_were_asked_for(lake: Lake, budget: float) -> None:
-    level = alert_threshold(VIEW, lake, budget, until=NOW)
+    level = alert_budget(VIEW, lake, until=NOW).threshold(budget)
     scores = lake.windows(f"scores/{VIEW}").filter("warm", pl.col("per_day") <= level)
     end = scores["end"].to_physical().to_numpy() / 1e6
     alerts = count_alerts(np.zeros(len(scores), np.int64), end)
@@ -44,10 +44,4 @@ def test_as_many_alerts_follow_as_were_asked_for(lake: Lake, budget: float) -> N
 
 
 def test_without_history_a_window_is_an_alert(tmp_path: Path) -> None:
-    assert alert_threshold(VIEW, Lake(tmp_path), 2.0, until=NOW) == 2.0
-
-
-def test_each_view_has_its_own(lake: Lake) -> None:
-    levels = alert_thresholds(lake, {VIEW: 3.0, "trades.symbol_5s": 3.0}, until=NOW)
-    assert levels["trades.symbol_5s"] == 3.0
-    assert levels[VIEW] > 3.0
+    assert alert_budget(VIEW, Lake(tmp_path), until=NOW).threshold(2.0) == 2.0

@@ -123,10 +123,3 @@ def read_anything(answer: Any) -> None:
 @settings(max_examples=200)
 def test_any_answer_is_read_or_refused(answer: Any) -> None:
     read_anything(answer)
-
-
-@pytest.mark.slow
-@given(JSON)
-@settings(max_examples=20_000, deadline=None)
-def test_twenty_thousand_answers_are_read_or_refused(answer: Any) -> None:
-    read_anything(answer)

@@ -122,3 +122,12 @@ def test_a_record_that_is_too_short_is_refused_and_not_filled_up() -> None:
     assert rows.rows() == [("1", "2"), (None, None)]
     assert refused is not None
     assert refused["row"].to_list() == ["1", "1,2,3"]
+
+
+@pytest.mark.parametrize("beside", [b"4,5", b'"4",5', b"4,5,6"])
+def test_a_long_field_is_a_value_whatever_is_beside_it(beside: bytes) -> None:
+    data = b"1,2\n" + b"x" * 200_000 + b",3\n" + beside + b"\n6,7\n"
+    rows, refused = parse_csv(TRADES, ["a", "b"], data)
+    assert len(rows) + (0 if refused is None else len(refused)) == 4
+    assert rows["a"][1] == "x" * 200_000
+    assert rows.rows()[-1] == ("6", "7")

@@ -53,6 +53,14 @@ def test_what_was_written_comes_back(checkpoint: Checkpoint) -> None:
     assert checkpoint.state().committed == NOW
 
 
+def test_what_was_learned_comes_back_in_order_until_it_is_in_a_file(checkpoint: Checkpoint) -> None:
+    for step in (2, 10, 11):
+        learned = {"v": bytes([step]), "w": b"\x00"} if step < 11 else {"w": None}
+        checkpoint.commit(Intent(step, NOW), [], [], nothing, learned)
+    assert checkpoint.state().learned == {"v": [(2, b"\x02"), (10, b"\x0a")]}
+    assert Checkpoint(checkpoint.engine, "other").state().learned == {}
+
+
 def test_nothing_is_written_when_the_sink_fails(checkpoint: Checkpoint) -> None:
     def fail(connection: sa.Connection) -> None:
         raise RuntimeError("no")

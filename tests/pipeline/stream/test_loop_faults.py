@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,20 +10,8 @@ from polars.testing import assert_frame_equal
 from features.trading import SYMBOL_5S, TRADES
 from pipeline.sources.files import FileSource
 from pipeline.stream.loop import FAILURES
+from tests.crash import full_disk
 from tests.streams import AFTER, loop_of, made_up, sources_of, write_events
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond a few bytes, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_full_disk_is_a_step_to_be_done_again(tmp_path: Path) -> None:

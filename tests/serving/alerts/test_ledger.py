@@ -18,7 +18,7 @@ from serving.alerts.muting import Inhibition
 from serving.alerts.routes import DEFAULT_ROUTES, Route
 from serving.rules.correlate import CORRELATION
 from serving.severity import Severity
-from serving.store.tables import alerts, changes, incidents, outbox
+from serving.store.tables import alerts, changes, incidents, outbox, silences
 from serving.verdict import RARE, Rarity, Verdict
 from tests.serving.verdicts import NOON, verdict
 
@@ -38,6 +38,7 @@ class Book:
         now: datetime = NOON,
         newest: datetime | None = None,
         holds: bool = False,
+        of: str = "a",
         group: str = "{entity}",
     ) -> None:
         routes: Sequence[Route] = self.options.get("routes", DEFAULT_ROUTES)
@@ -47,12 +48,13 @@ class Book:
             return group.format(entity=one.entity)
 
         with self.engine.begin() as connection:
-            ledger = Ledger(connection, routes, inhibitions, None, named, now=now)
+            start = self.options.get("start")
+            ledger = Ledger(connection, routes, inhibitions, start, named, now=now)
             ledger.apply(verdicts, {})
             if newest is not None:
-                row = {"entity": "a", "start": newest - MINUTE, "end": newest}
+                row = {"entity": of, "start": newest - MINUTE, "end": newest}
                 windows = pl.DataFrame([row], schema=dict(HOST.schema))
-                ledger.clear(HOST.name, windows, lambda family, entity, at: holds)
+                ledger.clear(HOST, windows, lambda family, entity, at: holds)
             ledger.write()
 
     def rows(self, table: sa.Table) -> list[dict[str, Any]]:
@@ -154,3 +156,48 @@ def test_a_person_may_end_what_still_fires(book: Book) -> None:
         ledger.resolve(alert, Event.RESOLVE, at=NOON, who="ann")
         ledger.write()
     assert [row["resolved_at"] for row in book.rows(alerts)] == [NOON]
+
+
+@pytest.mark.parametrize("family", ["host.memory", RARE])
+def test_an_alert_ends_when_its_view_has_forgotten_its_entity(book: Book, family: str) -> None:
+    book.step(verdict(entity="a", family=family))
+    (alert,) = book.rows(alerts)
+    gone = alert["last_seen"] + HOST.forget_after
+    for newest, state in ((gone - MINUTE, "firing"), (gone, "resolved")):
+        book.step(now=newest, newest=newest, of="b", holds=True)
+        assert [row["state"] for row in book.rows(alerts)] == [state]
+
+
+def test_a_playbook_waits_for_the_end_of_maintenance_and_says_so(book: Book) -> None:
+    started: list[datetime] = []
+    book.options["start"] = lambda connection, incident, alert, now: started.append(now)
+    with book.engine.begin() as connection:
+        connection.execute(
+            silences.insert().values(
+                id="m",
+                kind="maintenance",
+                matchers=[Matcher(label="entity", value="a").model_dump()],
+                starts_at=NOON - 5 * MINUTE,
+                ends_at=NOON + 5 * MINUTE,
+                created_by="ann",
+                comment="new disks",
+            )
+        )
+    late = NOON + 20 * MINUTE
+    book.step(verdict(playbook="performance_degradation"), now=late)
+    (alert,) = book.rows(alerts)
+    assert (started, book.rows(outbox)) == ([], [])
+    assert alert["suppressed"].startswith("maintenance m until ")
+    assert alert["suppressed"].endswith("; the playbook performance_degradation waits")
+    after = late + MINUTE
+    book.step(verdict(playbook="performance_degradation", end=after), now=after)
+    with book.engine.begin() as connection:
+        ledger = Ledger(
+            connection, DEFAULT_ROUTES, (), book.options["start"], lambda one: "g", now=after
+        )
+        ledger.reconsider()
+        ledger.write()
+    assert started == [after]
+    assert book.rows(outbox)
+    (incident,) = book.rows(incidents)
+    assert incident["playbook"] == "performance_degradation"

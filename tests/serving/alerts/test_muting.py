@@ -15,6 +15,7 @@ from serving.severity import Severity
 from serving.store.tables import silences
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 CAUSE, SYMPTOM = Matcher(label="family", value="database"), Matcher(label="family", value="service")
 RULE = Inhibition(source=[CAUSE], target=[SYMPTOM], equal=["site"])
 
@@ -48,7 +49,7 @@ def test_nothing_is_muted_by_what_is_milder(cause: Severity, symptom: Severity) 
 
 
 def test_a_silence_says_until_when_and_why() -> None:
-    silence = Silence("s1", "maintenance", (SYMPTOM,), NOON, "new disks")
+    silence = Silence("s1", "maintenance", (SYMPTOM,), NOON - HOUR, NOON, "new disks")
     labels = _labels("2", "service", "critical")
     found = muted(labels, silenced=[silence], inhibitions=(), firing=())
     assert found == "maintenance s1 until 2026-03-01 12:00 UTC: new disks"
@@ -57,13 +58,12 @@ def test_a_silence_says_until_when_and_why() -> None:
 
 
 def test_a_silence_is_in_force_from_its_beginning_until_before_its_end(store: sa.Engine) -> None:
-    hour = timedelta(hours=1)
     row = {
         "id": "s",
         "kind": "silence",
         "matchers": [SYMPTOM.model_dump()],
         "starts_at": NOON,
-        "ends_at": NOON + hour,
+        "ends_at": NOON + HOUR,
         "created_by": "ann",
         "comment": "noise",
     }
@@ -71,8 +71,21 @@ def test_a_silence_is_in_force_from_its_beginning_until_before_its_end(store: sa
         connection.execute(silences.insert().values(row))
         in_force = [
             bool(active_silences(connection, NOON + late))
-            for late in (-timedelta(microseconds=1), timedelta(0), hour / 2, hour)
+            for late in (-timedelta(microseconds=1), timedelta(0), HOUR / 2, HOUR)
         ]
         (silence,) = active_silences(connection, NOON)
     assert in_force == [False, True, True, False]
     assert silence.matchers == (SYMPTOM,)
+    with store.begin() as connection:
+        (silence,) = active_silences(connection, NOON + 2 * HOUR, back=2 * HOUR)
+        assert not silence.covers(NOON + HOUR / 2, NOON + 2 * HOUR)
+
+
+def test_maintenance_is_about_when_it_happened_a_silence_about_when_it_is_told() -> None:
+    given = ((SYMPTOM,), NOON, NOON + HOUR, "work")
+    during, later = NOON + HOUR / 2, NOON + 2 * HOUR
+    work, quiet = Silence("m", "maintenance", *given), Silence("s", "silence", *given)
+    assert [work.covers(during, later), quiet.covers(during, later)] == [True, False]
+    assert [work.covers(later, during), quiet.covers(later, during)] == [False, True]
+    # A window that ends as the work begins came before it.
+    assert [work.covers(edge, later) for edge in (NOON, NOON + HOUR)] == [False, True]

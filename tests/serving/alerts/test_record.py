@@ -13,7 +13,7 @@ from serving.alerts.lifecycle import State
 from serving.alerts.record import Row, alert_id, begin_alert, begin_incident, firing, join, tell
 from serving.severity import Severity
 from serving.verdict import RARE, Rarity, Verdict
-from tests.serving.verdicts import NOON, verdict
+from tests.serving.verdicts import NOON, breach, verdict
 
 MINUTE = timedelta(minutes=1)
 
@@ -97,3 +97,11 @@ def test_an_incident_gathers_entities_and_takes_the_worst_severity_and_its_title
 def test_only_what_is_past_its_hold_down_and_open_fires() -> None:
     found = [state.value for state in State if firing({"state": state})]
     assert found == ["firing", "acknowledged"]
+
+
+def test_in_the_wake_of_a_limit_nothing_gets_worse() -> None:
+    breaking = verdict(severity=Severity.MEDIUM, breaches=(breach(value=90.0),))
+    wake = verdict(severity=Severity.HIGH, breaches=(breach(value=80.0),), why="80 %")
+    alert = _told(breaking, wake)
+    assert (alert["severity"], alert["why"]) == (Severity.MEDIUM, breaking.why)
+    assert _told(breaking, replace(breaking, severity=Severity.HIGH))["severity"] == Severity.HIGH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -37,7 +38,7 @@ def _file(folder: Path, number: int, text: str = "") -> Path:
 def test_a_scorer_stays_when_the_loop_removes_it(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "evidence")
     file = _file(tmp_path / "stream", 1, "knows")
-    witness.judged_by(file)
+    witness.judged_by(lambda: file)
     kept = witness.keep("a.view", WINDOWS)
     file.unlink()
     assert (tmp_path / "evidence" / kept["scorer"]).read_text() == "knows"
@@ -53,7 +54,7 @@ def test_a_step_that_is_done_again_keeps_what_it_was_judged_by(tmp_path: Path) -
     for text in ("first", "first", "second"):
         file = tmp_path / "stream" / "view-001.npz"
         file.unlink(missing_ok=True)
-        witness.judged_by(_file(tmp_path / "stream", 1, text))
+        witness.judged_by(partial(_file, tmp_path / "stream", 1, text))
         twice = [witness.keep("a.view", WINDOWS)["scorer"] for _ in range(2)]
         assert twice[0] == twice[1]
     assert [f.read_text() for f in (tmp_path / "evidence" / "a.view").iterdir()] == ["second"]
@@ -62,7 +63,7 @@ def test_a_step_that_is_done_again_keeps_what_it_was_judged_by(tmp_path: Path) -
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "evidence", kept=2)
     for number in (1, 2, 3):
-        witness.judged_by(_file(tmp_path / "stream", number))
+        witness.judged_by(partial(_file, tmp_path / "stream", number))
         witness.keep("a.view", WINDOWS)
     left = sorted(f.read_text() for f in (tmp_path / "evidence" / "a.view").iterdir())
     assert left == ["2", "3"]
@@ -75,9 +76,9 @@ def test_without_a_scorer_none_is_named(tmp_path: Path) -> None:
 
 def test_evidence_is_of_the_windows_that_are_told_of_and_scores_where_they_matter() -> None:
     a, b = ((HOST.name, name, NOON + MINUTE) for name in ("a", "b"))
-    rows = evidence(HOST, WINDOWS, SCORES, {a, b}, {a}, None)
+    rows = evidence(HOST, WINDOWS, SCORES, {a, b}, {a}, None, model="version 3")
     assert rows[a]["window"]["memory_max"] == 1.5
-    assert rows[a]["score"] == {"numbers": {"p": 0.1}}
+    assert rows[a]["score"] == {"numbers": {"p": 0.1}, "model": "version 3"}
     assert "score" not in rows[b]
     assert rows[b]["window"]["start"] == NOON.isoformat()
     assert evidence(HOST, WINDOWS, SCORES, {("correlation", "a", NOON)}, set(), None) == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 from pathlib import Path
 
@@ -27,3 +29,17 @@ def test_it_is_ready_once_models_were_looked_for_and_its_threads_run(call: Calle
     call.house.scorers.refresh()
     assert call("GET", "/readyz", role=None).status_code == 200
     assert call("GET", "/healthz", role=None).json() == {"status": "ok"}
+
+
+def test_what_starting_made_is_not_looked_through_for_garbage_until_it_stops(call: Caller) -> None:
+    async def settled() -> int:
+        async with call.app.router.lifespan_context(call.app):
+            async with asyncio.timeout(30):
+                while not gc.get_freeze_count():
+                    await asyncio.sleep(0)
+            assert call.house.scorers.ready
+            return len(gc.get_objects())
+
+    before = len(gc.get_objects())
+    assert asyncio.run(settled()) < before / 2
+    assert gc.get_freeze_count() == 0

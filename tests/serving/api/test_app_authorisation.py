@@ -15,8 +15,14 @@ from starlette.routing import BaseRoute
 from serving.store.keys import Role
 from tests.serving.api.calling import Caller
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/session")}
-"""What needs no key: whether it lives, and the door itself."""
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/v1/session"),
+    ("GET", "/v1/approvals/{token}"),
+    ("POST", "/v1/approvals/{token}"),
+}
+"""What needs no key: whether it lives, the door itself, and what a signed link is the key to."""
 
 
 def routes(given: Any) -> Iterator[BaseRoute]:

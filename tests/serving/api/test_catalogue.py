@@ -35,3 +35,15 @@ def test_an_entity_tells_its_risk_and_what_made_it(call: Caller, name: str) -> N
     assert sum(part["points"] for part in found["contributions"]) == pytest.approx(found["risk"])
     assert [alert["entity"] for alert in found["alerts"]] == [name]
     assert call.get("/v1/entities/unknown")["risk"] == 0
+
+
+def test_models_say_how_rare_a_window_must_be_and_what_verdicts_made_of_it(call: Caller) -> None:
+    def shown() -> dict[str, object]:
+        (found,) = (one for one in call.get("/v1/models") if one["view"] == HOST.name)
+        names = ("budget", "real", "noise", "worth", "threshold")
+        return {name: found[name] for name in names}
+
+    assert shown() == dict.fromkeys(("budget", "threshold")) | {"real": 0, "noise": 0, "worth": 1.0}
+    call.house.alerts()
+    told = {"real": 0, "noise": 0, "worth": 1.0}
+    assert shown() == {"budget": 1.0, "threshold": 1.0, **told}

@@ -32,16 +32,14 @@ def test_a_band_begins_when_enough_is_known_and_is_not_below_what_cannot_be() ->
     made = banded(frame([0.0, 1.0] * 30), ["x"])
     assert made["x__low"].head(20).null_count() == 20
     assert made["x__low"].drop_nulls().min() == 0.0
-    assert made["x__high"].drop_nulls().max() == 1.5
-    assert banded(frame([-1.0, 1.0] * 30), ["x"])["x__low"][-1] == -2.0
+    assert made["x__high"].drop_nulls().max() == 2.5
+    assert banded(frame([-1.0, 1.0] * 30), ["x"])["x__low"][-1] == -4.0
 
 
-def test_one_in_twenty_does_not_widen_a_band() -> None:
+def test_what_went_wrong_for_an_hour_does_not_widen_the_band_of_six() -> None:
     values: list[float | None] = [10.0, 11.0, 12.0, 13.0] * 90
-    calm = banded(frame(values), ["x"])["x__high"][-1]
-    for n in range(0, 360, 24):
-        values[n] = 1e6
-    assert banded(frame(values), ["x"])["x__high"][-1] == calm
+    values[200:260] = [1e6] * 60
+    assert banded(frame(values), ["x"])["x__high"][-1] < 20
 
 
 def test_points_keep_what_is_unknown_unknown() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from serving.playbooks.runner import Runner
 from serving.playbooks.start import start
 from serving.store.keys import Role
+from serving.store.tables import run_steps
 from tests.serving.api.calling import Caller
 from tests.serving.playbooks.running import ALERT, INCIDENT, Switch, playbook
 
@@ -60,3 +63,43 @@ def test_a_step_is_left_out_with_a_reason_and_signed_off_with_evidence(
     assert call("POST", f"{steps}/look/sign-off", json={"evidence": {}}).status_code == 409
     assert call("POST", f"{steps}/nothing/approve").status_code == 404
     assert call("POST", f"{steps}/pause/take-back").status_code == 409
+
+
+def test_a_step_that_failed_is_tried_again_and_only_an_admin_breaks_the_glass(
+    call: Caller, run: str
+) -> None:
+    steps = f"/v1/runs/{run}/steps"
+    assert call("POST", f"{steps}/pause/retry").status_code == 409
+    with call.house.engine.begin() as connection:
+        connection.execute(
+            sa.update(run_steps).where(run_steps.c.step == "look").values(state="failed")
+        )
+    assert call.post(f"{steps}/look/retry")["state"] == "waiting"
+    why = {"why": "it loses money now"}
+    refused = call("POST", f"{steps}/pause/force", json=why, role=Role.RESPONDER)
+    assert refused.status_code == 403
+    assert call("POST", f"{steps}/pause/force", json=why).status_code == 409  # a key is no person
+    cookie, csrf = call.person("root", Role.ADMIN)
+    headers = {"Cookie": f"tocsin_session={cookie}", "x-csrf-token": csrf}
+    forced = call("POST", f"{steps}/pause/force", role=None, headers=headers, json=why)
+    assert (forced.json()["state"], forced.json()["approvals"][0]["who"]) == ("approved", "root")
+
+
+def test_a_signed_link_approves_once_as_its_person_and_then_expires(call: Caller, run: str) -> None:
+    path = f"/v1/runs/{run}/steps/pause/link"
+    assert call("POST", path).status_code == 409  # keys approve nothing
+    cookie, csrf = call.person("ann", Role.RESPONDER)
+    headers = {"Cookie": f"tocsin_session={cookie}", "x-csrf-token": csrf}
+    given = call("POST", path, role=None, headers=headers).json()
+    there = given["url"].partition("://")[2].partition("/")[2]
+    seen = call("GET", f"/{there}", role=None).json()
+    assert (seen["run"], seen["step"], seen["person"]) == (run, "pause", "ann")
+    assert call.get(f"/v1/runs/{run}")["steps"][0]["state"] == "approval"
+    assert call("POST", f"/{there}x", role=None).status_code == 409
+    approved = call("POST", f"/{there}", role=None).json()
+    assert (approved["state"], approved["approvals"][0]["who"]) == ("approved", "ann")
+    assert call("POST", f"/{there}", role=None).status_code == 409
+    call.now += timedelta(hours=2)
+    late = call("GET", f"/{there}", role=None)
+    assert late.status_code == 409
+    assert "expired" in late.json()["detail"]

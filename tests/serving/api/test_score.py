@@ -120,12 +120,16 @@ def test_without_a_model_the_limits_still_judge(call: Caller) -> None:
 
 
 WINDOW = {"entity": "a", "cpu_max": 1.0}
+AT = {**WINDOW, "start": "2026-03-01T11:59:00Z"}
 
 
 @pytest.mark.parametrize(
     ("given", "status", "field"),
     [
         ({"window": WINDOW}, 422, "view"),
+        ({"view": VIEW.name, "windows": [AT, {**AT, "end": None}]}, 422, "windows.1.end"),
+        ({"view": VIEW.name, "windows": [AT, {**AT, "start": []}]}, 422, "windows.1.start"),
+        ({"view": VIEW.name, "windows": [AT, {**AT, "end": AT["start"]}]}, 422, "windows.1.end"),
         ({"view": "nothing", "window": WINDOW}, 422, "view"),
         ({"view": VIEW.name}, 422, "windows"),
         ({"view": VIEW.name, "window": WINDOW, "windows": [WINDOW]}, 422, "windows"),
@@ -151,6 +155,19 @@ def test_what_cannot_be_scored_is_refused_by_its_name(
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["field"] == field
+
+
+def test_windows_of_one_time_are_told_apart_by_what_else_they_say(shared_call: Caller) -> None:
+    given = [
+        AT,
+        {**AT, "cpu_max": 86.0},
+        {**WINDOW, "end": []},
+        {**AT, "start": AT["start"][:-1] + "+01:00"},
+    ]
+    found = shared_call.post("/v1/score", {"view": VIEW.name, "windows": given})["scores"]
+    minutes = [row["start"][11:16] for row in found]
+    assert minutes == ["11:59", "11:59", "11:59", "10:59"]
+    assert [bool(row["limits"]) for row in found] == [False, True, False, False]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"NaN", b"\xff", b'{"view": NaN}', b"1e999"])
@@ -196,3 +213,19 @@ def test_a_promoted_model_is_taken_up_and_a_damaged_one_is_said_plainly(
         assert answer["state"] == "degraded: thresholds only"
         (model,) = [m for m in call.get("/v1/models", role=Role.VIEWER) if m["view"] == VIEW.name]
         assert model["state"] == answer["state"]
+
+
+def test_who_asks_while_another_is_judged_gets_reasons_of_their_own(
+    trained: tuple[Caller, Scorer],
+) -> None:
+    _, scorer = trained
+    windows = history(50, 8_000)
+    start = windows["start"].to_physical().to_numpy()
+    values = windows.select(VIEW.names).to_numpy(order="c")
+    entity, every = windows["entity"].to_list(), np.ones(50, bool)
+    alone = scorer.peek(entity, start, values)[0]
+    expected = alone.reasons(every).to_list()
+    evidence, _ = scorer.peek(entity, start, values)
+    scorer.peek(entity[:1], start[:1], values[:1] * 100)
+    assert evidence.reasons(every).to_list() == expected
+    assert evidence.certain.tolist() == alone.certain.tolist()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from pipeline.config import read_config
 from pipeline.database import open_engine
+from pipeline.files import InputError
 from serving.cli import app
 
 CONFIG = "home: house\nsources:\n  - {kind: host, name: this}\n"
@@ -49,6 +50,21 @@ def test_a_person_is_set_with_a_password_that_is_asked_for(
     assert password not in out
     monkeypatch.setenv("TOCSIN_PASSWORD", password)
     say("users", "set", "bob", "viewer")
+
+
+def test_the_head_of_the_chain_is_told_and_held_against_it_later() -> None:
+    say("keys", "make", "a", "viewer")
+    early = json.loads(say("audit", "verify", "--json"))
+    assert (early["fault"], early["entries"]) == (None, 1)
+    say("keys", "make", "b", "viewer")
+    told = say("audit", "verify", "--known", early["head"])
+    assert "entries: 2" in told
+    assert "head: 2:" in told
+    other = f"1:{'0' * 64}"
+    assert "written anew" in say("audit", "verify", "--known", other, code=1)
+    assert "are missing" in say("audit", "verify", "--known", f"9:{'0' * 64}", code=1)
+    mistaken = CliRunner().invoke(app, ["audit", "verify", "--known", "now"])
+    assert isinstance(mistaken.exception, InputError)
 
 
 def test_the_chain_is_whole_until_somebody_changes_it() -> None:

@@ -168,7 +168,9 @@ class Proof:
         ledger, admin = world.ledger, world.wallet("admin", 100_000)
         holders = {role: world.wallet(role, 1_000) for role in ("guardian", "operator")}
         ledger.mine()
-        self.vaults = [ledger.deploy(admin, "Vault", admin, 100 * ETHER) for _ in range(self._most)]
+        self.vaults = [
+            ledger.deploy(admin, "Vault", admin, 100 * ETHER, 0) for _ in range(self._most)
+        ]
         for vault in self.vaults:
             for role, holder in holders.items():
                 ledger.send(admin, vault, "grant_role", world.role(role), holder.address)

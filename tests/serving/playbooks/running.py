@@ -9,7 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving.playbooks.action import ActionError, Context, Effect, Outcome, ParameterError
+from serving.playbooks.action import (
+    ActionError,
+    CheckError,
+    Context,
+    Effect,
+    Outcome,
+    ParameterError,
+)
 from serving.playbooks.definition import Playbook
 from serving.playbooks.runner import Runner
 from serving.playbooks.start import start
@@ -41,6 +48,7 @@ class Switch:
     world: dict[str, Any] = field(default_factory=dict)
     faults: int = 0
     dies: bool = False
+    says_no: bool = False
 
     def plan(self, context: Context, parameters: Mapping[str, Any]) -> str:
         if not parameters.get("what"):
@@ -52,11 +60,15 @@ class Switch:
         return {"what": parameters["what"], "key": context.key}
 
     def perform(self, context: Context, intent: Mapping[str, Any]) -> Outcome:
+        if self.says_no:
+            raise CheckError(f"{intent['what']} is not so")
         if self.faults:
             self.faults -= 1
             raise ActionError("the line is dead")
-        self.world.setdefault("calls", []).append(intent["key"])
-        self.world[intent["what"]] = self.to
+        calls = self.world.setdefault("calls", [])
+        if intent["key"] not in calls:
+            calls.append(intent["key"])
+            self.world[intent["what"]] = self.to
         if self.dies:
             raise KeyboardInterrupt
         return Outcome(f"{intent['what']} is {self.to}", {"state": self.to})

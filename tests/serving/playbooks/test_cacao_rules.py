@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serving.playbooks.cacao import exported
+from serving.playbooks.cacao import EXTENSION, exported
 from serving.playbooks.cacao_rules import faults
 from serving.playbooks.definition import load_library
 from tests.serving.playbooks.running import NOON
@@ -39,6 +39,11 @@ def circle(document: Document) -> None:
     document["workflow"][name]["on_completion"] = name
 
 
+def old(document: Document) -> None:
+    name = next(n for n, s in document["workflow"].items() if s["type"] == "parallel")
+    document["workflow"][f"{name[:24]}5{name[25:]}"] = document["workflow"][name]
+
+
 BROKEN: list[tuple[Callable[[Document], Any], str]] = [
     (lambda d: d.pop("created_by"), "created_by is missing"),
     (lambda d: d.update(spec_version="cacao-1.0"), "spec_version"),
@@ -52,7 +57,13 @@ BROKEN: list[tuple[Callable[[Document], Any], str]] = [
     (lambda d: first(d, "end").update(on_completion="x"), "goes on"),
     (lambda d: first(d, "start").update(on_failure="x"), "on_success or on_failure"),
     (lambda d: first(d, "action").update(commands=[]), "has no command"),
-    (lambda d: first(d, "parallel").update(next_steps=[]), "no branches"),
+    (
+        lambda d: first(d, "parallel").update(next_steps=first(d, "parallel")["next_steps"][:1]),
+        "fewer than two branches",
+    ),
+    (lambda d: first(d, "parallel")["step_extensions"].update({EXTENSION: {"id": 1}}), "3 to 250"),
+    (lambda d: d.update(playbook_activities=["scan-system"]), "is that of no command"),
+    (old, "version 4"),
     (lambda d: first(d, "if-condition").pop("condition"), "no condition"),
     (lambda d: first(d, "action").update(on_success="x"), "beside on_success"),
     (lambda d: d.update(workflow_start="x"), "no start step"),

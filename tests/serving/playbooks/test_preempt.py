@@ -15,6 +15,9 @@ import sqlalchemy as sa
 from pipeline.simulate.chain.attacks import Drain
 from pipeline.simulate.chain.ledger import ETHER
 from pipeline.sources.chain_rpc import Rpc
+from serving.alerts.engine import AlertEngine
+from serving.alerts.ledger import Ledger
+from serving.alerts.routes import DEFAULT_ROUTES
 from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import Playbook
 from serving.playbooks.preempt import Preempt, threats
@@ -68,7 +71,11 @@ def preempt(bench: Bench, starts: Any = begin) -> Preempt:
     assert bench.living is not None
     rpc = Rpc([bench.living.ledger.node])
     vaults = {name: bench.chain.contracts[name] for name in ("vault", "unsafe_vault")}
-    return Preempt(bench.engine, rpc, bench.chain, vaults, starts)
+
+    def ledger(connection: sa.Connection, now: datetime) -> Ledger:
+        return Ledger(connection, DEFAULT_ROUTES, (), starts, AlertEngine.group, now=now)
+
+    return Preempt(bench.engine, rpc, bench.chain, vaults, ledger)
 
 
 def rows(bench: Bench, table: sa.Table) -> list[Any]:

@@ -74,6 +74,28 @@ def test_a_process_that_dies_after_the_effect_does_not_have_it_again(engine: sa.
     other.tick(now=drive.now + 2 * MINUTE)
     assert drive.states()["pause"] == "done"
     assert len(drive.world["calls"]) == 1
+    assert drive.step("pause")["outcome"]["facts"] == {"state": "off", "found": True}
+
+
+def test_what_cannot_be_told_again_is_done_all_the_same(engine: sa.Engine) -> None:
+    drive = Drive(engine, playbook())
+    drive.off.dies = True
+    with pytest.raises(KeyboardInterrupt):
+        drive.tick()
+    drive.off.dies, drive.off.faults = False, 1
+    drive.another("two").tick(now=drive.now + 2 * MINUTE)
+    assert drive.step("pause")["outcome"] == {
+        "done": "it was done already",
+        "facts": {"found": True},
+    }
+
+
+def test_what_is_looked_at_and_is_not_so_fails_at_once(engine: sa.Engine) -> None:
+    drive = Drive(engine, playbook(timeout="1h"))
+    drive.off.says_no = True
+    drive.tick()
+    assert drive.states()["pause"] == "failed"
+    assert drive.step("pause")["why"] == "0xvault is not so"
 
 
 def test_a_line_that_is_dead_is_tried_again_until_the_step_is_late(engine: sa.Engine) -> None:

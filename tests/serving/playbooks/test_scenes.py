@@ -1,4 +1,4 @@
-"""Made-up incidents: harm goes on until something stops it, and only then."""
+"""Made-up incidents: one for every playbook, of scenarios that the platform can play."""
 
 from __future__ import annotations
 
@@ -6,45 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from serving.playbooks.definition import load_library
-from serving.playbooks.scenes import SCENES, PlatformScene, StrainScene, scene_for
+from serving.playbooks.definition import PlaybookError, load_library
+from serving.playbooks.scenes import ON_CHAIN, SCENES, scene_for
 
 
-def test_scenes_are_of_playbooks_that_exist() -> None:
-    assert set(SCENES) <= set(load_library())
-    with pytest.raises(KeyError):
+def test_every_playbook_has_a_scene() -> None:
+    assert {*SCENES, ON_CHAIN} == set(load_library())
+
+
+def test_a_playbook_without_a_scene_is_named_with_those_that_have_one() -> None:
+    with pytest.raises(PlaybookError, match="no scene to drill 'gone'; expected one of account_"):
         scene_for("gone", Path(), 0)
-
-
-def test_harm_goes_on_until_the_account_is_held_to_less(tmp_path: Path) -> None:
-    scene = scene_for("market_abuse", tmp_path, 0)
-    assert isinstance(scene, PlatformScene)
-    for _ in range(14):
-        scene.live()
-    lost = scene.lost()
-    assert scene.onset is not None
-    assert lost > 0
-    headers = {"Idempotency-Key": "k"}
-    platform = scene.services["platform"]
-    platform.put("admin/keys/somebody", json={"per_minute": 30}, headers=headers)
-    scene.live()
-    assert scene.contained()
-    assert scene.lost() == lost
-
-
-def test_machines_recover_when_the_query_is_fast_and_load_is_shed(tmp_path: Path) -> None:
-    scene = scene_for("performance_degradation", tmp_path, 0)
-    assert isinstance(scene, StrainScene)
-    while not scene.harmful():
-        scene.live()
-    platform = scene.services["platform"]
-    for resource, state in (
-        ("database/queries/slowest", {"state": "killed"}),
-        ("gates/trading", {"open": False}),
-    ):
-        headers = {"Idempotency-Key": resource}
-        platform.put(f"admin/{resource}", json=state, headers=headers)
-    scene.told("roll_back")
-    for _ in range(6):
-        scene.live()
-    assert scene.contained()

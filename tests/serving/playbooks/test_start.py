@@ -33,3 +33,16 @@ def test_facts_of_steps_fill_texts_lists_and_whole_values() -> None:
     known = {"vector": {"suspects": ["a", "b"]}, "n": 3}
     assert fill("{vector.suspects}", known) == ["a", "b"]
     assert fill({"x": ["{n} of {gone.fact}"]}, known) == {"x": ["3 of "]}
+
+
+def test_a_step_whose_target_the_alert_does_not_name_is_not_needed(engine: sa.Engine) -> None:
+    book = playbook(needs=["contract"])
+    with engine.begin() as connection:
+        named = start(connection, book, INCIDENT, ALERT, now=NOON)
+        other = start(connection, book, {"id": "two"}, {**ALERT, "entity": ""}, now=NOON)
+        found = sa.select(run_steps.c.run, run_steps.c.state, run_steps.c.why)
+        first = connection.execute(found.where(run_steps.c.step == "pause")).all()
+    assert {row.run: (row.state, row.why) for row in first} == {
+        named: ("waiting", ""),
+        other: ("skipped", "not needed: the alert names no contract"),
+    }

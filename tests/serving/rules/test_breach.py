@@ -21,3 +21,10 @@ def test_two_of_the_same_are_equal_and_share_nothing_that_can_change() -> None:
     assert one == two
     one.evidence["x"] = 1
     assert two.evidence == {}
+
+
+def test_in_the_wake_of_a_limit_the_rule_holds_though_nothing_is_broken() -> None:
+    made = breach("a.b", 1, operator=">", limit=85.0, value=90.0)
+    assert made.broken
+    assert not replace(made, value=85.0).broken
+    assert replace(made, operator=">=", value=85.0).broken

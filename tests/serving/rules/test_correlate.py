@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.alerts.muting import Inhibition
+from serving.rules.actors import Actors
 from serving.rules.breach import Breach
-from serving.rules.correlate import CORRELATION, Correlator, inhibitions, linked
+from serving.rules.correlate import CORRELATION, Correlator, inhibitions
 from serving.rules.rule import Correlation, Pack
 from serving.severity import Severity
 from tests.serving.rules.ruling import MINUTE, START, breach, correlation, ladder, pack, rung
@@ -112,7 +113,8 @@ def test_what_is_pending_or_on_its_way_back_says_nothing() -> None:
 
 def test_entities_that_are_linked_are_one_actor() -> None:
     by_actor = correlation("ordered", *ABC, by="actor")
-    actor = linked([("ann", "key-1", 0.8), ("ann", "0xab", 0.8), ("ann", "dev", 0.6)])
+    actor = Actors()
+    actor.restore({name: {"account": "ann"} for name in ("key-1", "0xab")})
     found = [
         breach(rule, 5, entity)
         for rule, entity in zip(ABC, ("ann|ETH", "key-1", "0xab"), strict=True)
@@ -194,11 +196,6 @@ def test_an_order_is_told_exactly_when_there_is_one(happened: list[tuple[str, in
         if a <= b <= c and (c - 1) - a <= 30
     ]
     assert (min(told) if told else None) == (START + min(chains) * MINUTE if chains else None)
-
-
-def test_links_that_are_weak_join_nobody() -> None:
-    actor = linked([("ann", "10.0.0.1", 0.5), ("bob", "10.0.0.1", 0.5)])
-    assert {actor(name) for name in ("ann", "bob")} == {"ann", "bob"}
 
 
 @pytest.mark.parametrize("packs", [[], [Pack(pack="p", about="")]])

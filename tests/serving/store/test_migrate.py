@@ -12,14 +12,16 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from models.risk import RiskBook, RiskInput
 from pipeline.database import StoreError, open_engine, reading
 from pipeline.stream.checkpoint import METADATA as LOOP
+from serving.alerts.risk import read_risk
 from serving.store.audit import record, verify
 from serving.store.migrate import FOLDER, migrate, pending
-from serving.store.tables import METADATA, audit
+from serving.store.tables import METADATA, audit, memory
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ALL = ["0001", "0002"]
+ALL = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -62,12 +64,33 @@ def test_an_older_store_keeps_what_is_in_it(empty: sa.Engine) -> None:
     with empty.begin() as connection:
         record(connection, who="ann", what="key.made", subject="k", detail={}, now=NOON)
     with reading(empty) as connection:
-        assert pending(connection) == ["0002"]
-    assert migrate(empty) == ["0002"]
+        assert pending(connection) == ALL[1:]
+    assert migrate(empty) == ALL[1:]
     with empty.begin() as connection:
         record(connection, who="ann", what="key.revoked", subject="k", detail={}, now=NOON)
         assert verify(connection) is None
         assert connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one() == 2
+
+
+def test_a_risk_book_of_one_row_becomes_one_row_an_entity(empty: sa.Engine) -> None:
+    migrate(empty, to="0003")
+    told = [80.0, NOON.isoformat(), "trades", "rare"]
+    book = {"inputs": [["a", *told], ["book", *told]], "links": [["a", "c", 0.5]]}
+    kept = {"part": "risk", "key": "book", "state": {**book, "criticality": [["a", 2.0]]}}
+    with empty.begin() as connection:
+        connection.execute(memory.insert(), [kept, {"part": "rules", "key": "book", "state": {}}])
+    migrate(empty)
+    with reading(empty) as connection:
+        risky = read_risk(connection)
+        rules = sa.select(memory.c.state).where(memory.c.part == "rules")
+        assert connection.execute(rules).scalar_one() == {}
+    expected = RiskBook()
+    for name in ("a", "book"):
+        expected.add(name, [RiskInput(80.0, NOON, "trades", "rare")])
+    expected.link("a", "c", 0.5)
+    expected.weigh("a", 2.0)
+    assert risky.riskiest(NOON, 9) == expected.riskiest(NOON, 9)
+    assert len(risky.riskiest(NOON, 9)) == 3
 
 
 def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(empty: sa.Engine) -> None:
@@ -96,4 +119,6 @@ def test_the_migrations_are_files_of_the_package() -> None:
     assert sorted(file.stem for file in (FOLDER / "versions").glob("r*.py")) == [
         "r0001_tables",
         "r0002_guards",
+        "r0003_priority",
+        "r0004_risk_rows",
     ]

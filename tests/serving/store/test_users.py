@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,8 +40,18 @@ def ann(store: sa.Engine) -> sa.Engine:
 
 
 def _sign_in(engine: sa.Engine, name: str, password: str, now: datetime = NOON) -> Session | None:
-    with engine.begin() as connection:
-        return sign_in(connection, name, password, now=now)
+    return sign_in(engine, name, password, now=now)
+
+
+def during_the_hash(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have something happen while a password is hashed."""
+    hashed = module._scrypt
+
+    def slow(password: str, salt: bytes | None = None) -> str:
+        act()
+        return hashed(password, salt)
+
+    monkeypatch.setattr(module, "_scrypt", slow)
 
 
 def test_a_session_is_that_of_its_owner_until_it_ends(ann: sa.Engine) -> None:
@@ -95,6 +106,31 @@ def test_somebody_who_is_disabled_is_out_at_once(ann: sa.Engine) -> None:
     with ann.begin() as connection:
         connection.execute(users.update().values(disabled_at=NOON))
         assert check_session(connection, session.token, now=NOON) is None
+    assert _sign_in(ann, "ann", PASSWORD) is None
+
+
+def test_others_write_while_a_password_is_hashed(
+    ann: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrote = []
+
+    def another() -> None:
+        with ann.begin() as connection:
+            wrote.append(connection.execute(users.update().values(role=Role.RESPONDER.value)))
+
+    during_the_hash(monkeypatch, another)
+    assert _sign_in(ann, "ann", PASSWORD) is not None
+    assert len(wrote) == 1
+
+
+def test_who_is_disabled_while_the_password_is_hashed_stays_out(
+    ann: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disabled() -> None:
+        with ann.begin() as connection:
+            connection.execute(users.update().values(disabled_at=NOON))
+
+    during_the_hash(monkeypatch, disabled)
     assert _sign_in(ann, "ann", PASSWORD) is None
 
 

@@ -57,7 +57,7 @@ EMERGENCY: constant(bytes32) = keccak256("emergency")
 LIMIT: constant(bytes32) = keccak256("limit")
 UPGRADE: constant(bytes32) = keccak256("upgrade")
 PERIOD: constant(uint256) = 3600
-DELAY: constant(uint256) = 2 * 86400
+DELAY: immutable(uint256)
 
 admin: public(address)
 has_role: public(HashMap[bytes32, HashMap[address, bool]])
@@ -72,9 +72,10 @@ withdrawn: HashMap[uint256, uint256]
 
 
 @deploy
-def __init__(admin: address, limit: uint256):
+def __init__(admin: address, limit: uint256, delay: uint256):
     self.admin = admin
     self.limit = limit
+    DELAY = delay
 
 
 @internal

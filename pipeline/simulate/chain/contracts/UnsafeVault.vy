@@ -10,8 +10,8 @@ exports: Custody.__interface__
 
 
 @deploy
-def __init__(admin: address, limit: uint256):
-    Custody.__init__(admin, limit)
+def __init__(admin: address, limit: uint256, delay: uint256):
+    Custody.__init__(admin, limit, delay)
 
 
 @external

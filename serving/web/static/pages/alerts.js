@@ -8,13 +8,13 @@ const STATES = { open: ["pending", "firing", "acknowledged"], firing: ["firing"]
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 
 export async function show(body, page) {
-  const given = { state: page.search.get("state") ?? "open", severity: page.search.get("severity") ?? "", entity: page.search.get("entity") ?? "" };
+  const given = { state: page.search.get("state") ?? "open", severity: page.search.get("severity") ?? "", entity: page.search.get("entity") ?? "", order: page.search.get("order") ?? "newest" };
   let items = [], next = null, here = 0;
   const chosen = new Set();
   const holder = h("div"), bulk = h("div.actions", { role: "group", "aria-label": "For all chosen alerts" }), count = h("span");
 
   const load = async (cursor) => {
-    const found = await api(`/v1/alerts?${query({ state: STATES[given.state], severity: given.severity, entity: given.entity, limit: 50, cursor })}`);
+    const found = await api(`/v1/alerts?${query({ state: STATES[given.state], severity: given.severity, entity: given.entity, order: given.order, limit: 50, cursor })}`);
     items = cursor ? [...items, ...found.items] : found.items;
     next = found.next;
     for (const id of chosen) if (!items.some((one) => one.id === id)) chosen.delete(id);
@@ -53,6 +53,7 @@ export async function show(body, page) {
   body.append(page.title("Alerts", count),
     h("section.card.stack", { "aria-label": "List of alerts" },
       h("div.filters", null, select("state", "State", Object.keys(STATES)), select("severity", "Severity", ["", ...SEVERITIES]),
+        select("order", "Order", ["newest", "triage"]),
         h("label", null, "Entity, whole name", h("input", { value: given.entity, onchange: change("entity") }))),
       bulk, holder),
     may("operator") && h("p.note.keys", null, "Keys: ", ["j down", "k up", "x choose", "a acknowledge", "s snooze 1 h", "r resolve", "Enter open", "g then a letter: another page"]

@@ -51,7 +51,7 @@ function title(page, incident, runs, zero, done) {
   const own = async () => { if (await attempt(() => api(path, { method: "PATCH", body: { owner: session.name } }), "It is yours")) done(); };
   const close = async () => { if (await attempt(() => post(`${path}/close`), "Incident closed")) done(); };
   return h("div.stack", null,
-    page.title(incident.title, badge(incident.severity), " · ", h(`span.${incident.state === "open" ? "high" : "ok"}`, null, incident.state),
+    page.title(short(incident.title), badge(incident.severity), " · ", h(`span.${incident.state === "open" ? "high" : "ok"}`, null, incident.state),
       " · opened ", when(incident.opened_at), ` · ${incident.owner ? `owner ${incident.owner}` : "nobody owns it"} · ${incident.alerts.length} alerts`),
     h("div.actions", null,
       h("span.big", { data: { clock: zero }, "aria-label": "Incident clock" }, tplus(end - zero)),
@@ -170,11 +170,15 @@ function does(run, one) {
 
 // ---- what is written down ----
 
-const log = (incident, zero) => card("Log", "every action, who and when", incident.timeline.length
-  ? table("Log", ["Clock", "Who", "What"], [...incident.timeline].reverse().map((one) => h("tr", null,
-    h("td", { title: `${clock(one.at)} UTC` }, tplus(Date.parse(one.at) - zero)), h("td", null, one.who),
-    h("td.entity", null, one.what.replace(/_/g, " "), one.why && h("span.note", null, ` ${short(one.why)}`)))))
-  : empty("Nothing yet."));
+function log(incident, zero) {
+  const titles = Object.fromEntries(incident.alerts.map((one) => [one.id, one.title]));
+  const about = (one) => [titles[one.subject], one.why].filter(Boolean).map(short).join(" · ");
+  return card("Log", "every action, who and when", incident.timeline.length
+    ? table("Log", ["Clock", "Who", "What"], [...incident.timeline].reverse().map((one) => h("tr", null,
+      h("td", { title: `${clock(one.at)} UTC` }, tplus(Date.parse(one.at) - zero)), h("td", null, one.who),
+      h("td.entity", null, one.what.replace(/_/g, " "), h("span.note", null, ` ${about(one)}`)))))
+    : empty("Nothing yet."));
+}
 
 function documentation(id, done) {
   const inputs = Object.fromEntries(FIELDS.map((name) => [name, h("textarea", { rows: 3, name, disabled: !may("operator") })]));

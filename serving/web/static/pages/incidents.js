@@ -1,6 +1,6 @@
 // All incidents, the open ones first.
 
-import { api, badge, calmly, card, empty, h, link, houseNow, query, span, table, when } from "../core.js";
+import { api, badge, calmly, card, empty, h, link, houseNow, query, short, span, table, when } from "../core.js";
 
 export async function show(body, page) {
   let state = page.search.get("state") ?? "open";
@@ -19,7 +19,7 @@ export async function show(body, page) {
 
 const row = (one) => h("tr", { data: { id: one.id, state: one.state } },
   h("td", null, badge(one.severity)),
-  h("td.whole", null, link(`/incidents/${encodeURIComponent(one.id)}`, h("span.alert-title", null, one.title)), h("span.note", null, one.entities.slice(0, 4).join(", "), one.entities.length > 4 ? ` and ${one.entities.length - 4} more` : "")),
+  h("td.whole", null, link(`/incidents/${encodeURIComponent(one.id)}`, h("span.alert-title", null, short(one.title))), h("span.note", null, one.entities.slice(0, 4).map(short).join(", "), one.entities.length > 4 ? ` and ${one.entities.length - 4} more` : "")),
   h("td", null, h(`span.${one.state}`, null, one.state)),
   h("td", null, one.owner || h("span.muted", null, "nobody")),
   h("td", null, one.playbook.replace(/_/g, " ") || h("span.muted", null, "none")),

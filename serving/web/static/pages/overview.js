@@ -54,7 +54,7 @@ const PANELS = {
     const heads = ["Name", "State", ...data.columns.map(({ name, unit }) => unit && !["share", ...name.split("_")].includes(unit) ? `${words(name)} (${unit})` : words(name)), "Last window"];
     const rows = data.rows.map((found) => h("tr", { data: { entity: found.entity } },
       h("td.entity", null, link(explore(panel.view, found.entity), found.entity)),
-      h("td", null, h(`span.${found.state === "no data" ? "bad" : found.state}`, null, found.state)),
+      h("td", null, h(`span.${{ "no data": "bad", quiet: "muted" }[found.state] ?? found.state}`, null, found.state)),
       found.values.map((value) => h("td", null, number(value))), h("td", null, when(found.seen))));
     return card(panel.title, data.entities > data.rows.length ? `${data.rows.length} of ${data.entities}` : null,
       rows.length ? table(panel.title, heads, rows) : empty("No windows in this range."));

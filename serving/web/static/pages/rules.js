@@ -1,6 +1,6 @@
 // Rules: every ladder with its rungs, and which entity stands where.
 
-import { api, badge, calmly, card, h, link, number, query, table, when, words } from "../core.js";
+import { api, badge, calmly, card, h, link, number, query, short, table, when, words } from "../core.js";
 
 export async function show(body, page) {
   const holder = h("div.stack");
@@ -23,12 +23,20 @@ function ladder(one, standing) {
     h("td", null, `${one.operator} ${number(rung.limit)} ${one.unit ?? ""}`),
     h("td.entity", null, rung.id, rung.requirement?.length ? h("span.note", null, ` ${rung.requirement.join(", ")}`) : null),
     h("td", null, (rung.playbook ?? "").replace(/_/g, " ")),
-    h("td.entity", null, (standing[rung.id] ?? []).slice(0, 12).map((at) => h("div", null,
-      link(`/explorer?${query({ view: one.view, entity: at.entity, feature: one.feature })}`, at.entity), " ", h(`span.${at.state}`, null, at.state), at.since ? [h("span.note", null, " since "), when(at.since)] : null)))));
+    h("td.entity", null, stands(one, standing[rung.id] ?? []))));
   return h("details", { open: one.rungs.some((rung) => standing[rung.id]?.length) || null },
     h("summary", null, `${one.title}`, h("span.note", null, ` ${one.view} · ${words(one.feature)} · for ${one.for ?? "1"}`)),
     table(one.title, ["Severity", "Limit", "Rung", "Playbook", "Stands here"], rows));
 }
+
+const SHOWN = 4;
+
+/** Who stands on a rung: the first few, and how many more. */
+const stands = (one, all) => [
+  ...all.slice(0, SHOWN).map((at) => h("div", null,
+    link(`/explorer?${query({ view: one.view, entity: at.entity, feature: one.feature })}`, short(at.entity)), " ", h(`span.${at.state}`, null, at.state), at.since ? [h("span.note", null, " since "), when(at.since)] : null)),
+  all.length > SHOWN && h("div.note", null, `and ${all.length - SHOWN} more`),
+].filter(Boolean);
 
 /** What a pack has beside ladders, by name. */
 function others(pack) {
