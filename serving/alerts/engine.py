@@ -21,7 +21,7 @@ from serving.alerts.clock import tick
 from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
 from serving.alerts.muting import Inhibition
-from serving.alerts.risk import RISK
+from serving.alerts.risk import RISK, changed_risk, restore_risk
 from serving.alerts.routes import DEFAULT_ROUTES, Route
 from serving.alerts.thresholds import ALERTS_PER_DAY, Thresholds
 from serving.alerts.witness import Witness, evidence
@@ -201,7 +201,7 @@ class AlertEngine:
         self.correlations.restore(parts["correlations"])
         if self._actors is not None:
             self._actors.restore(parts[PART])
-        self.risk.restore(parts[RISK])
+        restore_risk(self.risk, parts[RISK])
 
     def _enter(self, connection: sa.Connection) -> None:
         """Go back to what the database knows unless the last transaction was committed."""
@@ -267,7 +267,7 @@ class AlertEngine:
         if newest >= self._fading:
             self.risk.forget(newest)
             self._fading = newest + FADING
-        _keep(connection, RISK, self.risk.state())
+        _keep(connection, RISK, changed_risk(self.risk))
 
 
 def _keep(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-__all__ = ["Hold", "memory_key", "named_by"]
+__all__ = ["LONGEST_KEY", "Hold", "memory_key", "named_by"]
 
 LONGEST_KEY = 255
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from serving.alerts.risk import RISK, read_risk
+from models.risk import RiskBook, RiskInput
+from serving.alerts.risk import RISK, changed_risk, read_risk, restore_risk
 from serving.store.tables import memory
 from tests.serving.alerts.alerting import Bench, window
 
@@ -72,3 +73,14 @@ def test_what_has_faded_is_no_row_any_more(bench: Bench) -> None:
     bench.now += timedelta(days=30)
     bench.minute({"b": 10})
     assert rows(bench) == {}
+
+
+def test_an_entity_with_a_very_long_name_comes_back_with_it() -> None:
+    name, now = "x" * 1_000, datetime(2026, 1, 1, tzinfo=UTC)
+    book, again = RiskBook(), RiskBook()
+    book.add(name, [RiskInput(50.0, now, "rules", "a note")])
+    rows = changed_risk(book)
+    assert all(len(key) <= 255 for key in rows)
+    restore_risk(again, {key: row for key, row in rows.items() if row is not None})
+    assert again.risk(name, now) == book.risk(name, now)
+    assert again.risk(name, now).value > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from typing import Any
 
@@ -34,7 +35,11 @@ def upgrade() -> None:
         rows[entity]["criticality"] = criticality
     connection.execute(memory.delete().where(book))
     if rows:
-        connection.execute(
-            memory.insert(),
-            [{"part": "risk", "key": key, "state": row} for key, row in rows.items()],
-        )
+        connection.execute(memory.insert(), [_row(entity, rows[entity]) for entity in rows])
+
+
+def _row(entity: str, state: dict[str, Any]) -> dict[str, Any]:
+    if len(entity) <= 255:
+        return {"part": "risk", "key": entity, "state": state}
+    key = hashlib.sha256(entity.encode()).hexdigest()
+    return {"part": "risk", "key": key, "state": {**state, "entity": entity}}
