@@ -85,8 +85,10 @@ def test_before_idle_timeout_time_stands_still(make_trades: Make, noon: datetime
 def test_at_idle_timeout_time_goes_on(make_trades: Make, noon: datetime) -> None:
     windower = Windower(SYMBOL_5S, idle_timeout=timedelta(seconds=30))
     windower.push(make_trades([{"at": 0}]), noon + timedelta(seconds=12))
-    windower.advance(noon + timedelta(seconds=42))
-    assert windower.state.newest == noon + timedelta(seconds=12)
+    # Event time was 12 s behind the clock and stays so.
+    closes = noon + timedelta(seconds=12 + 30) + SYMBOL_5S.every + SYMBOL_5S.lateness
+    assert windower.advance(closes - timedelta(microseconds=1)).windows.is_empty()
+    assert windower.advance(closes).windows["start"].to_list() == [noon]
 
 
 def test_an_idle_clock_does_not_turn_event_time_back(make_trades: Make, noon: datetime) -> None:

@@ -36,11 +36,11 @@ def test_what_was_usual_is_of_the_windows_before_alone(call: Caller) -> None:
     shown = call.get(PATH, params=asked)
     line = shown["features"]["memory_max"]
     assert len(shown["at"]) == 35
-    # 5 % and 95 % are 49 and 51, made wider by half their distance on either side.
-    assert (line["low"][0], line["high"][0]) == (48.0, 52.0)
+    # The quartiles are 49 and 51; Tukey's fences stand one and a half times their distance beyond.
+    assert (line["low"][0], line["high"][0]) == (46.0, 54.0)
     at = shown["at"].index(milliseconds(SPIKE))
-    assert (line["value"][at], line["high"][at]) == (99.0, 52.0)
-    assert line["high"][-1] == 52.0
+    assert (line["value"][at], line["high"][at]) == (99.0, 54.0)
+    assert line["high"][-1] == 54.0
 
 
 def test_nothing_is_known_of_an_entity_or_a_lake_that_is_not_there(call: Caller) -> None:
