@@ -98,10 +98,13 @@ const armsCard = (alert) => card("Which arms", "their share of the evidence", Ob
 function told(alert, incident) {
   const why = alert.suppressed ? h("p", null, "Nobody was told of this one: ", short(alert.suppressed))
     : alert.notified_at ? h("p", null, "People were told at ", when(alert.notified_at), ".") : h("p", null, "Nobody was told yet.");
-  const messages = incident?.messages ?? [];
-  return card("Who was told, or why not", null, why, messages.length ? table("Messages", ["Channel", "What", "State", "When"], messages.map((one) =>
-    h("tr", null, h("td", null, one.channel), h("td", null, one.action),
-      h("td", null, h(`span.${one.state === "sent" ? "ok" : one.state === "dead" ? "bad" : "muted"}`, { title: one.error || null }, one.state)), h("td", null, when(one.sent_at ?? one.due_at))))) : null);
+  const kinds = Map.groupBy(incident?.messages ?? [], (one) => `${one.channel} ${one.action} ${one.state}`);
+  return card("Who was told, or why not", null, why, kinds.size ? table("Messages", ["Channel", "What", "State", "Times", "Last"], [...kinds.values()].map((same) => {
+    const one = same.at(-1);
+    return h("tr", null, h("td", null, one.channel), h("td", null, one.action),
+      h("td", null, h(`span.${one.state === "sent" ? "ok" : one.state === "dead" ? "bad" : "muted"}`, { title: one.error || null }, one.state)),
+      h("td", null, String(same.length)), h("td", null, when(one.sent_at ?? one.due_at)));
+  })) : null);
 }
 
 const timeline = (alert) => card("Timeline", null, alert.notes.length ? h("ol.log", null, [...alert.notes].reverse().map((one) =>
