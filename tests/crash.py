@@ -92,10 +92,9 @@ def replay_with_a_locked_database(home: Path, events: Path, batch: int, seconds:
         assert process.exitcode is None
         before = _steps(holder)
         holder.execute("COMMIT")
-    while process.is_alive() and _steps(holder) == before:
-        process.join(0.05)
-    assert _steps(holder) > before
-    holder.close()
+        while process.is_alive() and _steps(holder) == before:
+            process.join(0.05)
+        assert _steps(holder) > before
     process.kill()
     process.join()
 

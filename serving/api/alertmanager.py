@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from serving.api.shared import At, House, Store
+from serving.api.shared import At, House, Store, Time
 from serving.auth import Operator
 from serving.severity import Severity
 from serving.verdict import RiskNow, Verdict, fingerprint
@@ -35,7 +35,7 @@ class Alert(BaseModel):
     status: Literal["firing", "resolved"]
     labels: Words = Field(min_length=1)
     annotations: Words = {}
-    startsAt: AwareDatetime  # noqa: N815
+    startsAt: Time  # noqa: N815
     fingerprint: str = Field(default="", max_length=64)
     generatorURL: str = Field(default="", max_length=4_000)  # noqa: N815
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import reading
 from serving.alerts.acts import act
 from serving.alerts.lifecycle import AlertError, State
 from serving.api.pages import Cursor, Limit, Page, page
-from serving.api.shared import At, Store
+from serving.api.shared import At, Store, Time
 from serving.auth import Operator, Viewer
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts
@@ -35,7 +35,7 @@ class Act(BaseModel):
 
     ids: list[str] = Field(min_length=1, max_length=500)
     what: Literal["acknowledge", "unacknowledge", "resolve", "snooze", "note", "verdict"]
-    until: AwareDatetime | None = None
+    until: Time | None = None
     text: str = Field(default="", max_length=4_000)
     verdict: Literal["real", "noise", "wrong_team"] | None = None
 
@@ -55,7 +55,7 @@ def list_alerts(
     view: str | None = None,
     entity: str | None = None,
     incident: str | None = None,
-    since: AwareDatetime | None = None,
+    since: Time | None = None,
     order: Annotated[
         Literal["newest", "triage"],
         Query(description="The newest first, or by `priority`: the likeliest to be real first."),

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import reading
 from serving.alerts.acts import close_incident, document
 from serving.alerts.lifecycle import AlertError
 from serving.api.pages import Cursor, Limit, Page, page
-from serving.api.shared import At, Store
+from serving.api.shared import At, Store, Time
 from serving.auth import Operator, Responder, Viewer
 from serving.export import document_of, to_markdown
 from serving.severity import Severity
@@ -47,7 +47,7 @@ def list_incidents(
     who: Viewer,
     state: Literal["open", "resolved"] | None = None,
     severity: Annotated[list[Severity] | None, Query(max_length=5)] = None,
-    since: AwareDatetime | None = None,
+    since: Time | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.catalogue import VIEWS
 from features.view import FeatureView
@@ -17,7 +17,7 @@ from pipeline.database import reading
 from pipeline.lake import LakeError
 from serving.api.matrices import wrong
 from serving.api.problems import ProblemError
-from serving.api.shared import At, House, Store
+from serving.api.shared import At, House, Store, Time
 from serving.auth import Operator, Viewer
 from serving.rules.book import RuleBook
 from serving.rules.hold import named_by
@@ -59,15 +59,15 @@ class Trial(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     ladder: Ladder
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Time | None = None
+    until: Time | None = None
 
 
 class Tried(BaseModel):
     """What would have been breached; a run of windows of one entity and rung is one breach."""
 
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Time
+    until: Time
     windows: int = Field(description="How many were judged.")
     complete: bool = Field(description="False where there were too many to judge them all.")
     breaches: dict[str, int] = Field(description="By rung.")

@@ -19,7 +19,7 @@ from pipeline.sources.arrow import ArrowError, frame_of_stream
 from serving.api.answers import ARROW, as_arrow, as_json
 from serving.api.matrices import Given, of_columns, of_frame, of_rows, wrong
 from serving.api.scorers import Served
-from serving.api.shared import At, House, schema_of
+from serving.api.shared import At, House, Time, schema_of
 from serving.auth import Operator
 
 __all__ = ["ARROW", "POLARS", "read_arrow", "router"]
@@ -47,7 +47,7 @@ class Window(BaseModel):
 
     entity: str = Field(min_length=1, max_length=500)
     start: Annotated[
-        AwareDatetime | SkipJsonSchema[None], Field(description="By default the one before now.")
+        Time | SkipJsonSchema[None], Field(description="By default the one before now.")
     ] = None
 
 

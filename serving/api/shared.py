@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Depends, Request
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
-__all__ = ["At", "House", "Store", "schema_of"]
+__all__ = ["At", "House", "Store", "Time", "schema_of"]
 
 
 async def _house(request: Request) -> Any:
@@ -26,6 +27,15 @@ async def _now(request: Request) -> datetime:
     return now
 
 
+def _written(given: object) -> object:
+    # pydantic would take a number, of seconds or of milliseconds by its size.
+    if isinstance(given, int | float) or (isinstance(given, str) and _NUMBER.fullmatch(given)):
+        raise ValueError("a time is written as in ISO 8601, with its zone")
+    return given
+
+
+_NUMBER = re.compile(r"\s*[+-]?[\d_.]+(e[+-]?\d+)?\s*", re.IGNORECASE)
+Time = Annotated[AwareDatetime, BeforeValidator(_written)]
 House = Annotated[Any, Depends(_house)]
 Store = Annotated[sa.Engine, Depends(_store)]
 At = Annotated[datetime, Depends(_now)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import reading
 from serving.alerts.lifecycle import AlertError, State
@@ -16,7 +16,7 @@ from serving.alerts.matchers import Matcher, matches
 from serving.alerts.record import alert_labels
 from serving.api.pages import Cursor, Limit, Page, page
 from serving.api.problems import ProblemError
-from serving.api.shared import At, Store
+from serving.api.shared import At, Store, Time
 from serving.auth import Responder, Viewer
 from serving.store.audit import record
 from serving.store.tables import alerts, changes, silences
@@ -41,8 +41,8 @@ class Silence(BaseModel):
 
     kind: Literal["silence", "maintenance"] = "silence"
     matchers: Matchers
-    starts_at: AwareDatetime | None = Field(None, description="By default now.")
-    ends_at: AwareDatetime = Field(description="At most 30 days after the start.")
+    starts_at: Time | None = Field(None, description="By default now.")
+    ends_at: Time = Field(description="At most 30 days after the start.")
     comment: str = Field(min_length=1, max_length=1_000)
 
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import polars as pl
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from features.stream import EARLIEST
 from features.view import FeatureView
 from models.risk import severity
 from serving.api.lake import DAY, HISTORY, banded, bounds, points_of, read, scored, view_of
 from serving.api.matrices import wrong
-from serving.api.shared import At, House
+from serving.api.shared import At, House, Time
 from serving.auth import Viewer
 
 __all__ = ["Lanes", "Series", "lanes_of", "router"]
@@ -28,8 +28,8 @@ router = APIRouter(prefix="/v1/views", tags=["windows"])
 MOST_WINDOWS = 50_000
 LEVELS = (24.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
 
-Since = Annotated[AwareDatetime | None, Query(description="By default a day before until.")]
-Until = Annotated[AwareDatetime | None, Query(description="By default now.")]
+Since = Annotated[Time | None, Query(description="By default a day before until.")]
+Until = Annotated[Time | None, Query(description="By default now.")]
 Entity = Annotated[str, Query(max_length=4_000)]
 Features = Annotated[list[str], Query(min_length=1, max_length=12)]
 
