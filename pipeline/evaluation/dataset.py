@@ -19,9 +19,9 @@ from features.view import FeatureView
 from models.detector import Matrix
 from pipeline.evaluation.event_tables import TIMELESS, read_event_table
 from pipeline.evaluation.lives import lives
+from pipeline.evaluation.population import score_population
 from pipeline.evaluation.series import score_rows, score_series
 from pipeline.files import InputError, read_table
-from pipeline.scoring.population import score_population
 from pipeline.scoring.scorer import SCORES, STEP, Scorer
 
 __all__ = ["COLUMNS", "Dataset", "blind_scores", "score_dataset"]

@@ -20,8 +20,8 @@ from pipeline.evaluation.peers import (
     trailing_mean_change,
     window_forest,
 )
+from pipeline.evaluation.population import score_population
 from pipeline.files import InputError
-from pipeline.scoring.population import score_population
 from pipeline.scoring.scorer import STEP, Scorer
 from pipeline.scoring.words import amount
 

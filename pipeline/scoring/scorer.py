@@ -30,7 +30,7 @@ from pipeline.scoring.expected import RANGES, expected_table
 from pipeline.scoring.inputs import Seen, inputs
 from pipeline.scoring.reasons import Evidence, Explanation
 
-__all__ = ["SCORES", "Scorer"]
+__all__ = ["EPOCH", "MICROSECOND", "SCORES", "Scorer"]
 
 SCORES = {
     "entity": pl.String(),

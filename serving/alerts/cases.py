@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from features.catalogue import VIEWS
+from pipeline.scoring.scorer import EPOCH, MICROSECOND
 from pipeline.stream.cases import Case, Held
 from serving.rules.correlate import CORRELATION
 from serving.store.tables import alerts, incidents
@@ -23,8 +24,6 @@ __all__ = ["LATER", "cases"]
 LATER = timedelta(hours=1)
 """How long after its end an incident's windows wait for a verdict."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 NOISE = "noise"
 
 Row = sa.RowMapping

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from serving.cli import answers, data, judging, learning, people, playbooks, running
+from serving.cli import answers, data, judging, learning, people, playbooks, rules, running
 from serving.cli.app import app
 
-__all__ = ["answers", "app", "data", "judging", "learning", "people", "playbooks", "running"]
+__all__ = [
+    "answers",
+    "app",
+    "data",
+    "judging",
+    "learning",
+    "people",
+    "playbooks",
+    "rules",
+    "running",
+]

@@ -10,7 +10,7 @@ import polars as pl
 from features.accounts import ACCOUNT_1D
 from features.transactions import TRANSACTIONS
 from pipeline.evaluation.lives import lives
-from pipeline.scoring.population import score_population
+from pipeline.evaluation.population import score_population
 
 START = datetime(2020, 2, 28, 23, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 
 from features.catalogue import VIEWS
 from features.view import FeatureView
-from pipeline.scoring.population import score_population
+from pipeline.evaluation.population import score_population
 
 MAIN, PLAIN = VIEWS["calls.transaction_1s"], VIEWS["system.host_1m"]
 BOTH = pytest.mark.parametrize("view", [MAIN, PLAIN], ids=["main amounts", "none"])
