@@ -18,7 +18,7 @@ CALL, READS, DELEGATES, CREATES, ENDS = 0, 1, 2, 3, 4
 """What a call means for the walk: it may change its callee, only reads it, runs its code in the
 caller's place, makes it, or runs no code."""
 
-PLACES = ("reentry", "read_reentry", "inside", "by_created", "siblings")
+PLACES = ("reentry", "read_reentry", "inside", "by_created", "siblings", "to_sender")
 """What `walk` says of each call, row by row."""
 TREE = pl.Struct(dict.fromkeys(PLACES, pl.Int64()))
 
@@ -114,30 +114,32 @@ def walk(
 
     Returns
     -------
-    ndarray of shape (5, n), int64
+    ndarray of shape (6, n), int64
         A row for each of `PLACES`: 1 where a `CALL` enters a contract again; 1 where a call that
         `READS` does; how many frames above the call were entered again by a `CALL`; 1 where the
         caller was created earlier in the transaction; which child of its caller's frame the call
-        is, from 1 on, 0 for a root.
+        is, from 1 on, 0 for a root; 1 where the callee is the caller of the transaction's first
+        call, who sent it.
 
     Source: ours; re-entrancy as in SCENARIOS.md, S1.
     """
     n = depth.size
-    found = np.zeros((5, n), np.int64)
-    reentry, read_reentry, inside, by_created, siblings = found
+    found = np.zeros((6, n), np.int64)
+    reentry, read_reentry, inside, by_created, siblings, to_sender = found
     codes = 1
     for i in range(n):
         codes = max(codes, caller[i] + 1, callee[i] + 1)
     created_in = np.full(codes, -1, np.int64)
     owner, entered, children = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     level = np.zeros(n, np.int64)
-    top = 0
+    top, sender = 0, 0
     for i in range(n):
-        if i > 0 and window[i] != window[i - 1]:
-            top = 0
+        if i == 0 or window[i] != window[i - 1]:
+            top, sender = 0, caller[i]
         while top > 0 and level[top - 1] >= depth[i]:
             top -= 1
         by_created[i] = caller[i] > 0 and created_in[caller[i]] == window[i]
+        to_sender[i] = callee[i] > 0 and callee[i] == sender
         again = False
         if top > 0:
             children[top - 1] += 1

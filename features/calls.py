@@ -7,7 +7,7 @@ from math import log
 
 import polars as pl
 
-from features import call_tree
+from features import call_standards, call_tree
 from features.access.requests import entropy_steps, firsts
 from features.stream import TIME, Column, Stream
 from features.view import FeatureView, collect, derived, feature
@@ -17,7 +17,7 @@ __all__ = ["CALLS", "KINDS", "TRANSACTION_1S"]
 WEI = 1e18
 """Wei in an ether."""
 SELECTOR = 4
-"""Length of a selector, bytes."""
+"""Length of a selector, bytes: the least that a request says."""
 
 KINDS = pl.Enum(
     [
@@ -58,7 +58,7 @@ CALLS = Stream(
         Column(
             "selector",
             pl.String(),
-            "First four bytes of the input; 0x where it is shorter.",
+            "First four bytes of the input, in lower case; 0x where it is shorter.",
             required=False,
         ),
         Column(
@@ -69,6 +69,7 @@ CALLS = Stream(
 )
 
 S1 = "SCENARIOS.md, S1"
+EIP = call_standards.SOURCE
 
 
 @derived
@@ -103,6 +104,13 @@ def nested_ether(value_wei: pl.Expr, is_nested: pl.Expr) -> pl.Expr:
 def nested_input(input_length: pl.Expr, is_nested: pl.Expr) -> pl.Expr:
     """Length of a nested call's input, else 0."""
     return pl.when(is_nested).then(input_length).fill_null(0)
+
+
+@derived
+def pays_sender(tree: pl.Expr, value_wei: pl.Expr, meaning: pl.Expr, is_nested: pl.Expr) -> pl.Expr:
+    """Whether a nested call, or a contract's end, pays ether to the transaction's sender."""
+    moves = meaning.is_in([call_tree.CALL, call_tree.ENDS]) & (value_wei.fill_null(0.0) > 0)
+    return moves & is_nested & (tree.struct.field("to_sender") == 1)
 
 
 @derived
@@ -182,17 +190,36 @@ def two_sided_pairs(two_sided: pl.Expr) -> pl.Expr:
 
 @feature(unit="calls/byte", direction="high", silent=0, scale="ratio", source="ours")
 def changes_per_byte(is_change: pl.Expr, request: pl.Expr) -> pl.Expr:
-    """Nested CALLs over the length of the request and of a selector.
+    """Nested CALLs over the length of the request, at least that of a selector.
 
     A user says what is to be done; an attack was programmed beforehand and needs only a trigger.
     """
-    return is_change.sum() / (request.sum() + SELECTOR)
+    return is_change.sum() / _asked(request)
 
 
 @feature(unit="bytes/byte", direction="high", silent=0, scale="ratio", source="ours")
 def input_per_byte(nested_input: pl.Expr, request: pl.Expr) -> pl.Expr:
-    """Input of all nested calls over the length of the request and of a selector."""
-    return nested_input.sum() / (request.sum() + SELECTOR)
+    """Input of all nested calls over the length of the request, at least that of a selector."""
+    return nested_input.sum() / _asked(request)
+
+
+@feature(unit="calls/byte", direction="high", silent=0, scale="ratio", source=EIP)
+def approvals_per_byte(is_approval: pl.Expr, request: pl.Expr) -> pl.Expr:
+    """Approvals over the length of the request, at least that of a selector.
+
+    A user approves in a transaction of its own; a contract just written has nothing approved yet.
+    """
+    return is_approval.sum() / _asked(request)
+
+
+@feature(unit="calls/byte", direction="high", silent=0, scale="ratio", source=S1)
+def read_reentries_per_byte(tree: pl.Expr, request: pl.Expr) -> pl.Expr:
+    """Static calls that read a contract while a call of it waits, over the length of the request.
+
+    Read-only re-entrancy: what is read then may be half changed. The length is at least that of a
+    selector.
+    """
+    return tree.struct.field("read_reentry").sum() / _asked(request)
 
 
 @feature(unit="calls", direction="high", silent=0, scale="ratio", source=S1)
@@ -231,10 +258,20 @@ def fan_out(tree: pl.Expr) -> pl.Expr:
     return tree.struct.field("siblings").max()
 
 
+@feature(unit="calls", direction="high", silent=0, scale="ratio", source=S1)
+def payouts(pays_sender: pl.Expr) -> pl.Expr:
+    """Nested calls that pay ether to the account that sent the transaction."""
+    return pays_sender.sum()
+
+
 @feature(unit="ETH", direction="high", silent=0, scale="ratio", source=S1)
 def ether_moved(nested_ether: pl.Expr) -> pl.Expr:
     """Ether moved by nested calls."""
     return nested_ether.sum()
+
+
+def _asked(request: pl.Expr) -> pl.Expr:
+    return request.sum().clip(lower_bound=SELECTOR)
 
 
 TRANSACTION_1S = FeatureView(
@@ -242,10 +279,18 @@ TRANSACTION_1S = FeatureView(
     CALLS,
     ("tx",),
     timedelta(seconds=1),
-    collect(call_tree.__name__) + collect(__name__),
+    collect(call_tree.__name__) + collect(__name__) + collect(call_standards.__name__),
     # A transaction is mined once: what was silent before and after says nothing.
     forget_after=timedelta(0),
     recent=timedelta(seconds=1),
-    main=("reentries", "repeated_calls", "two_sided_pairs", "changes_per_byte"),
+    main=(
+        "reentries",
+        "repeated_calls",
+        "two_sided_pairs",
+        "changes_per_byte",
+        "approvals_per_byte",
+        "read_reentries_per_byte",
+        "payouts",
+    ),
 )
 """One window a transaction: all its calls have the time of its block, in whole seconds."""

@@ -110,6 +110,7 @@ def _arrange(
     if previous is not None:
         earlier = previous.select(needed).with_columns(pl.lit(True).alias("_previous"))
         frame = pl.concat([earlier, frame])
+    frame = frame.with_columns(d.expression() for d in view.from_text)
     # One set of categories for the call: equal texts in different columns get equal numbers.
     words = pl.Categorical(pl.Categories.random())
     entities = frame.select(entity_name(view).cast(words)).to_series()

@@ -28,6 +28,7 @@ __all__ = [
     "Scale",
     "collect",
     "derived",
+    "derived_from_text",
     "feature",
 ]
 
@@ -44,6 +45,7 @@ class Derived:
     definition: str
     reads: tuple[str, ...]
     build: Build = field(repr=False, compare=False)
+    from_text: bool = field(default=False, kw_only=True)
 
     def expression(self) -> pl.Expr:
         """The expression over the columns that the function's parameters name."""
@@ -86,6 +88,14 @@ def _described(build: Build) -> tuple[str, str, tuple[str, ...]]:
 def derived(build: Build) -> Derived:
     """Declare a per-event column: its parameters are stream or other derived columns."""
     return Derived(*_described(build), build)
+
+
+def derived_from_text(build: Build) -> Derived:
+    """Declare a per-event column of stream columns alone, read before numbers stand for texts.
+
+    What any other column or feature knows of a text is only which rows have the same.
+    """
+    return Derived(*_described(build), build, from_text=True)
 
 
 def feature(
@@ -181,6 +191,19 @@ class FeatureView:
         return keys | {name: pl.Float64() for name in self.names}
 
     @cached_property
+    def from_text(self) -> tuple[Derived, ...]:
+        """Derived columns that read texts as they are: before any other, and stream columns only.
+
+        Raises
+        ------
+        TypeError
+            When a parameter names no column of the stream.
+        """
+        found = tuple(d for d in self.declared if d.from_text)
+        self._require(found, {c.name for c in self.stream.columns})
+        return found
+
+    @cached_property
     def stages(self) -> tuple[tuple[Derived, ...], ...]:
         """Derived columns in the order they can be computed: each stage reads earlier ones.
 
@@ -190,7 +213,8 @@ class FeatureView:
             When a parameter names no column, or derived columns read each other in a circle.
         """
         known = {c.name for c in self.stream.columns} | set(BUILT_IN)
-        waiting = [d for d in self.declared if not isinstance(d, Feature)]
+        known.update(d.name for d in self.from_text)
+        waiting = [d for d in self.declared if not (isinstance(d, Feature) or d.from_text)]
         stages: list[tuple[Derived, ...]] = []
         while waiting:
             ready = tuple(d for d in waiting if known.issuperset(d.reads))
@@ -199,13 +223,16 @@ class FeatureView:
             stages.append(ready)
             known.update(d.name for d in ready)
             waiting = [d for d in waiting if d not in ready]
-        for column in (*waiting, *self.features):
+        self._require((*waiting, *self.features), known)
+        return tuple(stages)
+
+    def _require(self, columns: Iterable[Derived], known: set[str]) -> None:
+        for column in columns:
             if missing := set(column.reads) - known:
                 raise TypeError(
                     f"view {self.name}: {column.name} reads {', '.join(sorted(missing))}; "
                     f"expected columns of {self.stream.name} or derived columns"
                 )
-        return tuple(stages)
 
     @cached_property
     def reads(self) -> frozenset[str]:

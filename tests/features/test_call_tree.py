@@ -59,6 +59,10 @@ def plainly(rows: list[Row]) -> dict[str, list[int]]:
             return 0
         return int(rows[i][3] in [owner(j) for j in above[1:]])
 
+    def to_sender(i: int) -> int:
+        first = next(row for row in rows if row[4] == rows[i][4])
+        return int(rows[i][3] == first[2] > 0)
+
     def made_before(i: int) -> bool:
         mine = [row for row in rows[:i] if row[4] == rows[i][4]]
         return rows[i][2] > 0 and any(m == CREATES and to == rows[i][2] for _, m, _, to, _ in mine)
@@ -73,6 +77,7 @@ def plainly(rows: list[Row]) -> dict[str, list[int]]:
             sum(parent(j) == parent(i) for j in range(i + 1)) if parent(i) is not None else 0
             for i in every
         ],
+        "to_sender": [to_sender(i) for i in every],
     }
 
 

@@ -68,8 +68,8 @@ def test_a_flash_loan_is_measured_as_defined() -> None:
     assert window["static_calls"] == 2
     assert window["fan_out"] == 4
     assert window["ether_moved"] == 0.5
-    assert window["changes_per_byte"] == 5 / 8
-    assert window["input_per_byte"] == (100 + 68 + 3 * 36 + 2 * 4) / 8
+    assert window["changes_per_byte"] == 5 / 4
+    assert window["input_per_byte"] == (100 + 68 + 3 * 36 + 2 * 4) / 4
     # Counts 1, 1, 1, 2, 2, 1 of eight.
     assert window["function_entropy"] == pytest.approx(4 / 8 * 3 + 2 * (2 / 8) * 2)
 
@@ -86,6 +86,7 @@ def test_a_constructor_is_a_program_and_no_request() -> None:
     assert window["created"] == 2
     assert window["calls_by_created"] == 4
     assert window["destroyed"] == 1
+    assert window["payouts"] == 0
     assert window["reentries"] == 0
 
 
@@ -102,6 +103,39 @@ def test_the_same_function_called_by_others_is_no_repetition() -> None:
     assert window["delegate_calls"] == 1
 
 
+def test_what_a_contract_does_counts_against_the_bytes_that_asked_for_it() -> None:
+    tree = [
+        call(1, "CALL", "bot", "token", selector="0x095ea7b3", input_length=68),
+        call(1, "CALL", "bot", "pool", selector="0xc1", input_length=36),
+        call(2, "CALL", "pool", "bot", value_wei=1e18),
+        call(3, "STATICCALL", "bot", "pool", selector="0xc2", input_length=4),
+    ]
+    trigger = {"selector": "0xaa", "input_length": 4}
+    short = measure(call(0, "CALL", "eve", "bot", **trigger), *tree)
+    bare = measure(call(0, "CALL", "eve", "bot", value_wei=1e18), *tree)
+    long = measure(call(0, "CALL", "eve", "bot", selector="0xaa", input_length=100), *tree)
+    for name, amount in (
+        ("changes_per_byte", 3),
+        ("approvals_per_byte", 1),
+        ("read_reentries_per_byte", 1),
+        ("input_per_byte", 68 + 36 + 4),
+    ):
+        assert short[name] == bare[name] == amount / 4
+        assert long[name] == amount / 100
+
+
+def test_a_payout_is_ether_that_comes_back_to_whoever_sent_the_transaction() -> None:
+    window = measure(
+        call(0, "CALL", "eve", "bot", value_wei=1e18),
+        call(1, "CALL", "bot", "eve", value_wei=2e18),
+        call(1, "CALL", "bot", "eve"),
+        call(1, "CALL", "bot", "ann", value_wei=1e18),
+        call(1, "DELEGATECALL", "bot", "eve", value_wei=1e18),
+        call(1, "SELFDESTRUCT", "bot", "eve", value_wei=1e18),
+    )
+    assert window["payouts"] == 2
+
+
 def test_a_plain_transfer_measures_nothing_but_itself() -> None:
     window = measure(call(0, "CALL", "ann", "bob", value_wei=1e18))
     quiet = {"calls", "contracts", "functions", "silence", "entity", "start", "end"}
@@ -115,6 +149,7 @@ def test_what_is_not_told_counts_as_nothing() -> None:
         call(0, "CREATE", "ann", None, **unknown), call(1, "OTHER", "x", None, **unknown)
     )
     assert window["contracts"] == window["functions"] == window["reentries"] == 0
+    assert window["approvals"] == window["flash_loans"] == window["payouts"] == 0
     assert window["ether_moved"] == window["input_per_byte"] == window["function_entropy"] == 0
 
 

@@ -11,7 +11,16 @@ import pytest
 
 from features.stream import TIME
 from features.trading import TRADES
-from features.view import SILENCE, Derived, Feature, FeatureView, collect, derived, feature
+from features.view import (
+    SILENCE,
+    Derived,
+    Feature,
+    FeatureView,
+    collect,
+    derived,
+    derived_from_text,
+    feature,
+)
 
 
 def view(*declared: Derived) -> FeatureView:
@@ -90,6 +99,33 @@ def test_an_unknown_parameter_names_view_column_and_parameter() -> None:
     with pytest.raises(TypeError, match=r"view trades.test: mystery reads volumne; expected") as e:
         view(mystery).stages  # noqa: B018
     assert "columns of trades" in str(e.value)
+
+
+def test_what_reads_texts_comes_before_all_stages_and_is_known_to_them() -> None:
+    @derived_from_text
+    def is_sale(side: pl.Expr) -> pl.Expr:
+        """Whether somebody sells."""
+        return side == "sell"
+
+    @derived
+    def sold(qty: pl.Expr, is_sale: pl.Expr) -> pl.Expr:
+        """The quantity, of sales."""
+        return qty * is_sale
+
+    made = view(is_sale, sold)
+    assert made.from_text == (is_sale,)
+    assert made.stages == ((sold,),)
+    assert made.reads == {"qty", "side"}
+
+
+def test_what_reads_texts_cannot_read_what_is_derived() -> None:
+    @derived_from_text
+    def late(doubled: pl.Expr) -> pl.Expr:
+        """There is no such column yet."""
+        return doubled
+
+    with pytest.raises(TypeError, match="late reads doubled"):
+        view(paid, doubled, late).stages  # noqa: B018
 
 
 def test_a_feature_cannot_read_another_feature() -> None:
