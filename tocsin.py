@@ -18,7 +18,8 @@ def main() -> None:
 
         if (code := error_code(error)) is None:
             raise
-        print(f"tocsin: {' '.join(str(error).split())}", file=sys.stderr)
+        faults = (" ".join(line.split()) for line in str(error).splitlines())
+        print(f"tocsin: {'; '.join(filter(None, faults))}", file=sys.stderr)
         sys.exit(code)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from features.access.requests import firsts, share
+from features.expressions import firsts, share
 from features.transactions import TRANSACTIONS, WEI
 from features.view import FeatureView, collect, derived, feature
 

@@ -18,6 +18,34 @@ WEIGHT, MEAN, SQUARE = 0, 1, 2
 
 
 @kernel(
+    "UniTuple(float64, 2)(float64, float64, float64, float64, float64, float64, boolean, boolean)"
+)
+def usual(
+    x: float,
+    own: float,
+    own_sum: float,
+    weight: float,
+    total: float,
+    squares: float,
+    known: bool,
+    shared: bool,
+) -> tuple[float, float]:
+    """The centre and the spread of what an entity's own past and the population make usual."""
+    if weight <= 0.0:
+        return x, 1.0
+    prior = total / weight
+    if not shared:
+        # Nothing is known of an entity's own currency but its own past: the prior is the value
+        # itself, and a new entity deviates little.
+        own_mean = own_sum / own if own > 0.0 else np.nan
+        prior = x if known else own_mean
+    # The spread is the population's: an entity with a quiet past has too little of its own, and
+    # its first busy minute would look impossible.
+    spread = max(np.sqrt(squares / weight), LEAST_SPREAD)
+    return (own_sum + PRIOR_WINDOWS * prior) / (own + PRIOR_WINDOWS), spread
+
+
+@kernel(
     void(
         read(int64), read(int64), read(float64, 2), read(boolean), read(boolean), float64, float64,
         float64[:, :, ::1], float64[:, :, ::1], int64[::1], float64[:, ::1], int64[::1],
@@ -72,19 +100,11 @@ def advance(
             # A mean of 0 has no logarithm: of a ratio only amounts above 0 are compared.
             known = seen[f] > 0 and not (ratio[f] and mean <= 0.0)
             x = np.log(mean) if ratio[f] and known else mean
-            weight, own = population[f, WEIGHT], past[e, f, WEIGHT]
-            centre, spread = x, 1.0
-            if weight > 0.0:
-                usual = population[f, MEAN] / weight
-                if not shared[f]:
-                    # Nothing is known of an entity's own currency but its own past: the prior
-                    # is the value itself, and a new entity deviates little.
-                    own_mean = past[e, f, MEAN] / own if own > 0.0 else np.nan
-                    usual = x if known else own_mean
-                centre = (past[e, f, MEAN] + PRIOR_WINDOWS * usual) / (own + PRIOR_WINDOWS)
-                # The spread is the population's: an entity with a quiet past has too little of
-                # its own, and its first busy minute would look impossible.
-                spread = max(np.sqrt(population[f, SQUARE] / weight), LEAST_SPREAD)
+            weight = population[f, WEIGHT]
+            centre, spread = usual(
+                x, past[e, f, WEIGHT], past[e, f, MEAN],
+                weight, population[f, MEAN], population[f, SQUARE], known, shared[f],
+            )  # fmt: skip
             recent[i, f] = mean
             typical[i, f] = np.exp(centre) if ratio[f] else centre
             z[i, f] = (x - centre) / spread if known else 0.0
@@ -122,18 +142,51 @@ def advance_alone(
     typical: NDArray[np.float64],
     z: NDArray[np.float64],
 ) -> None:
-    """As `advance`, each window with a copy of the past that is then thrown away."""
-    none = np.zeros(1, np.int64)
-    own_past, own_ring = np.empty((1, *past.shape[1:])), np.empty((1, *ring.shape[1:]))
-    own_at, all_past, all_at = np.zeros(1, np.int64), population.copy(), population_at.copy()
-    for i in range(len(values)):
-        e = entity[i]
-        own_past[:], own_ring[:], own_at[:] = 0.0, np.nan, 0
-        if e < len(past):
-            own_past[0], own_ring[0], own_at[0] = past[e], ring[e], at[e]
-        all_past[:], all_at[:] = population, population_at
-        advance(
-            none, start[i : i + 1], values[i : i + 1], ratio, shared, every, half_life,
-            own_past, own_ring, own_at, all_past, all_at,
-            recent[i : i + 1], typical[i : i + 1], z[i : i + 1],
-        )  # fmt: skip
+    """As `advance`, each window alone: what it would move and teach is thrown away."""
+    rows, width = values.shape
+    length = ring.shape[1]
+    total, seen = np.empty(width), np.empty(width)
+    # Windows asked for together are often as far from the past as the one before.
+    elapsed, faded, own_elapsed, own_faded = 0.0, 1.0, 0.0, 1.0
+    for i in range(rows):
+        e, slot = entity[i], np.int64(start[i] // np.int64(every))
+        new = e >= len(past)
+        gone = length
+        since, own_since = 0.0, 0.0
+        if not new and at[e] > 0:
+            gone = min(np.int64(length), slot - at[e] // np.int64(every))
+            own_since = (start[i] - at[e]) / half_life
+        if population_at[0] > 0:
+            since = (start[i] - population_at[0]) / half_life
+        if since != elapsed:
+            elapsed, faded = since, 0.5**since
+        if own_since != own_elapsed:
+            own_elapsed, own_faded = own_since, 0.5**own_since
+        total[:] = 0.0
+        seen[:] = 0.0
+        for k in range(length):
+            age = (slot - k) % length
+            if age == 0:
+                moment = values[i]
+            elif age >= gone:
+                moment = ring[e, k]
+            else:
+                continue
+            for f in range(width):
+                if not np.isnan(moment[f]):
+                    total[f] += moment[f]
+                    seen[f] += 1.0
+        for f in range(width):
+            mean = total[f] / seen[f] if seen[f] > 0 else np.nan
+            known = seen[f] > 0 and not (ratio[f] and mean <= 0.0)
+            x = np.log(mean) if ratio[f] and known else mean
+            own, own_sum = 0.0, 0.0
+            if not new:
+                own, own_sum = past[e, f, WEIGHT] * own_faded, past[e, f, MEAN] * own_faded
+            centre, spread = usual(
+                x, own, own_sum, population[f, WEIGHT] * faded, population[f, MEAN] * faded,
+                population[f, SQUARE] * faded, known, shared[f],
+            )  # fmt: skip
+            recent[i, f] = mean
+            typical[i, f] = np.exp(centre) if ratio[f] else centre
+            z[i, f] = (x - centre) / spread if known else 0.0

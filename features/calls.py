@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from math import log
 
 import polars as pl
 
 from features import call_standards, call_tree
-from features.access.requests import entropy_steps, firsts
+from features.expressions import entropy, entropy_step, firsts
 from features.stream import TIME, Column, Stream
 from features.view import FeatureView, collect, derived, feature
 
@@ -87,11 +86,7 @@ def selector_first(selector: pl.Expr, window: pl.Expr) -> pl.Expr:
 @derived
 def selector_step(selector: pl.Expr, window: pl.Expr) -> pl.Expr:
     """By how much the call raises the transaction's sum of c ln c over counts c of selectors."""
-    return pl.map_batches(
-        [selector.is_not_null(), selector.fill_null(0), window],
-        lambda s: pl.Series(entropy_steps(*(x.to_numpy() for x in s))),
-        return_dtype=pl.Float64,
-    )
+    return entropy_step(selector, window)
 
 
 @derived
@@ -147,9 +142,7 @@ def functions(selector_first: pl.Expr) -> pl.Expr:
 @feature(unit="bits", direction="high", silent=0, source="SC-D1")
 def function_entropy(selector_step: pl.Expr, selector: pl.Expr) -> pl.Expr:
     """Entropy of the selectors; 0 where all are the same."""
-    n = selector.count()
-    nats = pl.when(n > 0).then(n.log() - selector_step.sum() / n).otherwise(0.0)
-    return nats.clip(lower_bound=0.0) / log(2)
+    return entropy(selector_step, selector).fill_null(0.0)
 
 
 @feature(unit="calls", direction="high", silent=0, scale="ratio", source=S1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from math import log
 
 import polars as pl
 
-from features.access.requests import entropy_steps, firsts, share
+from features.expressions import entropy, entropy_step, firsts, share
 from features.novelty import is_new
 from features.transactions import TRANSACTIONS, WEI
 from features.view import FeatureView, collect, derived, feature
@@ -39,11 +38,7 @@ def function_first(selector: pl.Expr, window: pl.Expr) -> pl.Expr:
 @derived
 def function_step(selector: pl.Expr, window: pl.Expr) -> pl.Expr:
     """By how much the transaction raises the window's sum of c ln c over counts c of selectors."""
-    return pl.map_batches(
-        [selector.is_not_null(), selector.fill_null(0), window],
-        lambda s: pl.Series(entropy_steps(*(x.to_numpy() for x in s))),
-        return_dtype=pl.Float64,
-    )
+    return entropy_step(selector, window)
 
 
 @derived
@@ -128,9 +123,7 @@ def functions(function_first: pl.Expr) -> pl.Expr:
 @feature(unit="bits", direction="both", source="SC-D1")
 def selector_entropy(function_step: pl.Expr, selector: pl.Expr) -> pl.Expr:
     """Entropy of the selectors; 0 where all are the same."""
-    n = selector.count()
-    nats = pl.when(n > 0).then(n.log() - function_step.sum() / n)
-    return nats.clip(lower_bound=0.0) / log(2)
+    return entropy(function_step, selector)
 
 
 @feature(unit="ETH", direction="high", silent=0, scale="ratio", source="SC-D1")

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import numpy as np
 import polars as pl
-from numba import boolean, float64, int64
-from numpy.typing import NDArray
 
-from features.jit import kernel, read
+from features.expressions import run_total
 from features.stream import TIME, Column, Stream
 from features.view import FeatureView, collect, derived, feature
 
@@ -127,13 +124,13 @@ def repeats(
 @derived
 def repeated_quotes(repeats: pl.Expr, window: pl.Expr) -> pl.Expr:
     """How many quotes in a row, up to this one, repeated the one before, in this window."""
-    return _run_total(repeats.cast(pl.Float64), repeats, window)
+    return run_total(repeats.cast(pl.Float64), repeats, window)
 
 
 @derived
 def repeated_time(interval: pl.Expr, repeats: pl.Expr, window: pl.Expr) -> pl.Expr:
     """Seconds for which such repetitions have lasted."""
-    return _run_total(interval, repeats, window)
+    return run_total(interval, repeats, window)
 
 
 @derived
@@ -263,28 +260,6 @@ def downtime(down: pl.Expr, event: pl.Expr) -> pl.Expr:
 def disconnected(event: pl.Expr) -> pl.Expr:
     """1 when the last event is a disconnect, else 0; null where the source does not tell."""
     return (event.last() == "disconnect").cast(pl.UInt8)
-
-
-def _run_total(value: pl.Expr, repeats: pl.Expr, window: pl.Expr) -> pl.Expr:
-    totals = pl.map_batches(
-        [value.fill_null(0.0), repeats.fill_null(False), window.cast(pl.Int64)],
-        lambda s: pl.Series(run_totals(*(x.to_numpy() for x in s))),
-        return_dtype=pl.Float64,
-    )
-    return pl.when(repeats.is_not_null()).then(totals)
-
-
-@kernel(float64[::1](read(float64), read(boolean), read(int64)))
-def run_totals(
-    value: NDArray[np.float64], runs: NDArray[np.bool_], window: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum of the values of an unbroken run of true rows in one window, up to each row; else 0."""
-    totals = np.zeros(value.size)
-    for i in range(value.size):
-        if runs[i]:
-            goes_on = i > 0 and window[i] == window[i - 1]
-            totals[i] = value[i] + (totals[i - 1] if goes_on else 0.0)
-    return totals
 
 
 ENTITY, DECLARED = ("symbol", "venue"), collect(__name__)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
-from numba import boolean, float64, int64, uint32
+from numba import boolean, int64, uint32
 from numpy.typing import NDArray
 
+from features.expressions import amount_before
 from features.jit import kernel, read
 from features.stream import TIME, Column, Stream
 from features.view import FeatureView, collect, derived, feature
@@ -80,13 +80,13 @@ def buy_fills(ts: pl.Expr, is_buy: pl.Expr, first_of_entity: pl.Expr) -> pl.Expr
 @derived
 def buyer_before(buyer: pl.Expr, qty: pl.Expr, window: pl.Expr) -> pl.Expr:
     """Quantity that the buyer had bought before in the window; -1 for its first trade."""
-    return _account_before(buyer, qty, window)
+    return amount_before(buyer, qty, window)
 
 
 @derived
 def seller_before(seller: pl.Expr, qty: pl.Expr, window: pl.Expr) -> pl.Expr:
     """Quantity that the seller had sold before in the window; -1 for its first trade."""
-    return _account_before(seller, qty, window)
+    return amount_before(seller, qty, window)
 
 
 @feature(unit="trades", direction="high", silent=0, scale="ratio")
@@ -222,20 +222,6 @@ def self_match_share(buyer: pl.Expr, seller: pl.Expr, qty: pl.Expr) -> pl.Expr:
     return pl.when(known).then((qty * (buyer == seller)).sum() / qty.sum())
 
 
-def _account_before(account: pl.Expr, qty: pl.Expr, window: pl.Expr) -> pl.Expr:
-    def run(columns: Sequence[pl.Series]) -> pl.Series:
-        account, qty, window = columns
-        if account.null_count() == len(account):
-            return pl.repeat(None, len(account), dtype=pl.Float64, eager=True)
-        unknown = account.is_null()
-        before = quantity_before(
-            account.fill_null(0).to_numpy(), unknown.to_numpy(), qty.to_numpy(), window.to_numpy()
-        )
-        return pl.Series(before).set(unknown, None)
-
-    return pl.map_batches([account, qty, window.cast(pl.Int64)], run, return_dtype=pl.Float64)
-
-
 def _concentration(before: pl.Expr, qty: pl.Expr) -> pl.Expr:
     # (a + b + c)^2 grows trade by trade: a trade q after p adds q^2 + 2pq to its account's square.
     squares = (qty * (2 * before.clip(lower_bound=0) + qty)).sum()
@@ -258,32 +244,6 @@ def fills_in_millisecond(
         if last or millisecond[i] != millisecond[i + 1]:
             fills[i] = run
     return fills
-
-
-@kernel(float64[::1](read(uint32), read(boolean), read(float64), read(int64)))
-def quantity_before(
-    account: NDArray[np.uint32],
-    unknown: NDArray[np.bool_],
-    qty: NDArray[np.float64],
-    window: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Sum of an account's earlier quantities in the same window; -1 where there is none."""
-    accounts = np.int64(account.max()) + 1
-    seen = np.full(accounts, -1, np.int64)
-    total = np.zeros(accounts, np.float64)
-    before = np.empty(account.size, np.float64)
-    for i in range(account.size):
-        if unknown[i]:
-            continue
-        a = account[i]
-        if seen[a] != window[i]:
-            seen[a] = window[i]
-            total[a] = 0.0
-            before[i] = -1.0
-        else:
-            before[i] = total[a]
-        total[a] += qty[i]
-    return before
 
 
 SYMBOL_5S = FeatureView(

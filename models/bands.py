@@ -20,13 +20,11 @@ from models.detector import (
     state_array,
     state_value,
 )
-from models.kernels.bands import expect, learn
+from models.kernels.bands import beyond, expect, learn
 
 __all__ = ["Bands"]
 
 SPREADS = 3.0
-# What is further outside is not further: a score stays finite.
-LARGEST_TERM = 1e100
 
 
 class Bands(OnlineDetector):
@@ -121,17 +119,8 @@ class Bands(OnlineDetector):
         is outside its range; 0 for seasons.
         """
         centre, width = self._expect(X)
-        values = X[:, : self.width]
-        off = np.subtract(values, centre, out=centre)
-        off /= width
-        sides = np.array(self.sides_of_concern)
-        beyond = np.maximum(
-            off * np.where(sides == 0, 1, sides), off * np.where(sides == 0, -1, sides)
-        )
-        beyond -= 1.0
-        beyond[values == 0.0] = 0.0
         terms = np.zeros(X.shape)
-        np.clip(beyond, 0.0, LARGEST_TERM, out=terms[:, : self.width])
+        beyond(X, centre, width, np.array(self.sides_of_concern), terms)
         return terms
 
     def _fit(self, X: Matrix, seed: int) -> None:

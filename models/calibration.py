@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from models.detector import State, StateError, Vector, state_array, state_value
+from models.kernels.rank import below
 from models.sample import Sample
 
 __all__ = ["Calibration", "generalised_pareto"]
@@ -90,7 +91,7 @@ class Calibration:
     def probability(self, raw: Vector) -> Vector:
         """Chance that a normal window scores at least as high, shape (n,), in (0, 1]."""
         count = len(self._sorted)
-        above = count - np.searchsorted(self._sorted, raw, side="left")
+        above = count - below(self._sorted, np.ascontiguousarray(raw))
         p = np.asarray((above + 1.0) / (count + 1.0), np.float64)
         if self._tail is not None:
             threshold, shape, scale = self._tail

@@ -23,7 +23,20 @@ from features.view import FeatureView
 __all__ = ["Config", "ConfigError", "Strict", "read_config", "reveal", "told_of"]
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET = re.compile(r"password|passwd|secret|token|api[._-]?key|private[._-]?key", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|passwd|secret|passphrase|token|api[._-]?key|private[._-]?key", re.IGNORECASE
+)
+
+_CHOSEN = frozenset({"contracts", "fields", "by", "same"})
+"""Maps whose keys are names that people choose: one called ``token`` holds no secret."""
+
+_EXPECTED = {
+    "tuple_type": "expected a list",
+    "dict_type": "expected names and values",
+    "model_type": "expected names and values",
+    "path_type": "expected a path",
+}
+"""What pydantic says in words of Python."""
 
 
 class ConfigError(ValueError):
@@ -151,7 +164,7 @@ def told_of(error: ValidationError, prefix: str = "") -> Iterator[str]:
     """Each fault in a line: where, what was found, what was expected."""
     for fault in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
+        message = _EXPECTED.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         found = fault.get("input")
         plain = isinstance(found, str | int | float | bool) and not _SECRET.search(place)
         value = f" = {found!r}" if plain else ""
@@ -182,15 +195,16 @@ def reveal(text: str, environment: Mapping[str, str] = os.environ) -> str:
     return _NAMED.sub(named, text)
 
 
-def _literal(given: object, path: str = "") -> Iterator[str]:
+def _literal(given: object, path: str = "", *, chosen: bool = False) -> Iterator[str]:
+    """Where secrets stand; ``chosen`` says that the keys are names that people chose."""
     if isinstance(given, Mapping):
         for key, value in given.items():
             here = f"{path}.{key}"
-            if isinstance(value, str) and _SECRET.search(str(key)):
+            if not chosen and isinstance(value, str) and _SECRET.search(str(key)):
                 if not (_NAMED.search(value) or value.startswith("file:")):
                     yield here
             else:
-                yield from _literal(value, here)
+                yield from _literal(value, here, chosen=key in _CHOSEN)
     elif isinstance(given, list | tuple):
         for i, value in enumerate(given):
             yield from _literal(value, f"{path}.{i}")

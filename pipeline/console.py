@@ -18,11 +18,13 @@ from pipeline.database import StoreError
 from pipeline.files import InputError
 from pipeline.lake import LakeError
 from pipeline.lifecycle.enlist import BusyError
+from pipeline.sources.source import SourceError
 
 __all__ = ["answer", "error_code", "named", "progress", "windows_text"]
 
 CODES: dict[type[Exception], int] = {
     RegistryError: 1,
+    SourceError: 1,
     ConfigError: 2,
     InputError: 2,
     LakeError: 2,

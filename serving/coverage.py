@@ -29,7 +29,8 @@ from serving.store.tables import alerts, memory, outbox, run_steps, runs
 __all__ = ["Answer", "answers", "coverage", "coverage_text", "requirements"]
 
 HERE = Path(__file__).parent
-ID = re.compile(r"\b[A-Z]{1,3}-[A-Za-z0-9-]+\b")
+# A standard for tokens, such as ERC-20, is no line of the seed.
+ID = re.compile(r"\b(?!ERC-)[A-Z]{1,3}-[A-Za-z0-9-]+\b")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: each attack, then its benign twin, and whose alert is whose.
+"""Who plays in the demonstration: each attack and its benign twin, and whose alert is whose.
 
 Scenarios that leave their traces in the same streams follow one another; the others play beside
 them, begun a few minutes apart. Detection is told nothing of this.
@@ -13,13 +13,19 @@ from datetime import datetime, timedelta
 from pipeline.simulate.platform import Platform
 from pipeline.simulate.scenarios import SCENARIOS, Scenario
 
-__all__ = ["LANES", "Act", "Cast", "Stage"]
+__all__ = ["LANES", "TWIN_FIRST", "Act", "Cast", "Stage", "order"]
 
 LANES = ((4, 3), (5, 6, 7), (1, 2, 10), (9,), (8,))
 """Numbers of the scenarios that follow one another: accounts, market, chain and employees, feeds,
 machines."""
+TWIN_FIRST = (2, 3, 8)
+"""Scenarios whose twin does its work where the attack does: the same vault, the accounts, the
+machines. After the attack it would join an incident that people were told of already, and what it
+touches would be at risk; so it plays first, and its silence is its own."""
 APART = timedelta(minutes=3)
 PAUSE = timedelta(minutes=10)
+LULL = timedelta(minutes=20)
+"""From a twin to the attack after it: by then what the twin may have opened is over."""
 WATCHED = timedelta(minutes=90)
 """So much of a twin is waited for; the news of S7 goes on for ten hours."""
 GRACE = timedelta(minutes=10)
@@ -113,9 +119,11 @@ class Cast:
                 if _scenario(number).needs and platform.chain is None:
                     self.not_played[f"S{number}"] = "it needs a chain, which tocsin[demo] brings"
                     continue
-                for kind in ("attack", "decoy"):
-                    self.acts.append(_play(platform, number, kind, at))
-                    at = _whole_minute(self.acts[-1].end + PAUSE)
+                first, second = order(number)
+                self.acts.append(_play(platform, number, first, at))
+                at = _whole_minute(self.acts[-1].end + (PAUSE if first == "attack" else LULL))
+                self.acts.append(_play(platform, number, second, at))
+                at = _whole_minute(self.acts[-1].end + PAUSE)
         self.acts.sort(key=lambda act: (act.start, act.number))
 
     @property
@@ -136,6 +144,11 @@ class Cast:
             for act in self.acts
             if stream in act.streams and start < act.end + GRACE and end > act.start
         ]
+
+
+def order(number: int) -> tuple[str, str]:
+    """Which of a scenario's two acts comes first."""
+    return ("decoy", "attack") if number in TWIN_FIRST else ("attack", "decoy")
 
 
 def _scenario(number: int) -> Scenario:

@@ -100,9 +100,8 @@ def result(engine: sa.Engine, cast: Cast, *, now: datetime) -> dict[str, Any]:
         fired = sa.select(alerts).where(alerts.c.severity.in_(WORTH))
         ordered = connection.execute(fired.order_by(alerts.c.fired_at, alerts.c.id))
         every = [dict(row) for row in ordered.mappings() if row["fired_at"] is not None]
-        begun = connection.execute(
-            sa.select(runs.c.incident, runs.c.playbook, runs.c.started_at)
-        ).all()
+        started = sa.select(runs.c.incident, runs.c.playbook, runs.c.started_at)
+        begun = [dict(row) for row in connection.execute(started).mappings()]
     mine: dict[str, list[tuple[Row, Stage]]] = {act.name: [] for act in cast.acts}
     others: list[Row] = []
     for row in every:
@@ -113,11 +112,10 @@ def result(engine: sa.Engine, cast: Cast, *, now: datetime) -> dict[str, Any]:
             mine[found[0].name].append((row, found[1]))
         else:
             others.append(row)
-    started = {run.incident: (run.playbook, run.started_at) for run in begun}
     return {
         "from": cast.begin.isoformat(),
         "until": now.isoformat(),
-        "played": [_of_act(act, mine[act.name], started) for act in cast.acts if act.start < now],
+        "played": [_of_act(act, mine[act.name], begun) for act in cast.acts if act.start < now],
         "not_played": cast.not_played,
         "others": {"alerts": len(others), "pages": len(_pages(others))},
         "before": {"alerts": sum(row["fired_at"] < cast.begin for row in every)},
@@ -127,7 +125,7 @@ def result(engine: sa.Engine, cast: Cast, *, now: datetime) -> dict[str, Any]:
 def _of_act(
     act: Act,
     told: Sequence[tuple[Row, Stage]],
-    started: Mapping[str, tuple[str, datetime]],
+    begun: Sequence[Row],
 ) -> dict[str, Any]:
     rows = [row for row, _ in told]
     first, stage = told[0] if told else (None, None)
@@ -144,10 +142,9 @@ def _of_act(
         # One that began before it was another's doing: its alerts only joined that incident.
         "playbooks": sorted(
             {
-                book
-                for incident in ours & started.keys()
-                for book, at in [started[incident]]
-                if at >= act.start
+                run["playbook"]
+                for run in begun
+                if run["incident"] in ours and run["started_at"] >= act.start
             }
         ),
     }
@@ -170,8 +167,9 @@ def _title(row: Row) -> str:
 
 
 def _behind(row: Row, every: Iterable[Row], cast: Cast) -> tuple[Act, Stage] | None:
-    """Who is behind an alert; behind a correlation, who is behind what it joined."""
+    """Who is behind an alert; behind a correlation, who is behind what fired nearest to it."""
     joined = [one for one in every if one["incident"] == row["incident"]]
+    joined.sort(key=lambda one: abs(one["fired_at"] - row["fired_at"]))
     for one in (row, *(joined if row["view"] == CORRELATION else ())):
         if found := cast.whose(one["entity"], one["start"], one["fired_at"]):
             return found

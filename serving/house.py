@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.config import Config
-from pipeline.database import open_engine
+from pipeline.config import Config, ConfigError
+from pipeline.database import StoreError, open_engine
 from pipeline.lake import Lake
 from pipeline.sources.kinds import Push
 from pipeline.sources.spool import Spool
@@ -109,9 +109,7 @@ class House:
         settings = settings_of(config)
         packs = load_packs([PACKS, *settings.rules])
         library = load_library([LIBRARY, *settings.playbooks.folders])
-        config.home.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(config.store_url)
-        migrate(engine)
+        engine = _store(config)
         who = f"{socket.gethostname()}:{os.getpid()}"
         lake = Lake(config.home / "lake")
         channels = make_channels(settings.channels, engine, pages=settings.url, clock=clock)
@@ -193,6 +191,21 @@ class House:
     def close(self) -> None:
         """Let go of the store."""
         self.engine.dispose()
+
+
+def _store(config: Config) -> sa.Engine:
+    """The home folder and the database, as this version needs them."""
+    try:
+        config.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"home = {config.home}: {error.strerror}; expected a folder that can be written"
+        raise ConfigError(told) from error
+    engine = open_engine(config.store_url)
+    try:
+        migrate(engine)
+    except sa.exc.OperationalError as error:
+        raise StoreError(f"store {engine.url} cannot be used: {error.orig}") from error
+    return engine
 
 
 def _spools(config: Config) -> dict[str, Spool]:

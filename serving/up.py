@@ -15,6 +15,9 @@ from typing import Any
 
 from features.catalogue import STREAMS
 from pipeline.config import Config, read_config
+from pipeline.lake import Lake
+from pipeline.lake.upkeep import upkeep
+from pipeline.sources.kinds import kinds_of
 from pipeline.stream.live import run
 from serving.house import House
 from serving.settings import DEFAULT
@@ -22,7 +25,7 @@ from serving.watchers import Watcher, watchers
 
 __all__ = ["configured", "listen", "repeat", "signalled", "up"]
 
-ALERTS_S, OTHERS_S = 5.0, 1.0
+ALERTS_S, OTHERS_S, LAKE_S = 5.0, 1.0, 3600.0
 
 
 def configured(path: Path, *, report: Callable[[str], None] = print) -> Config:
@@ -39,7 +42,9 @@ def configured(path: Path, *, report: Callable[[str], None] = print) -> Config:
         pushes = "".join(f"  - {{kind: push, name: push.{s}, stream: {s}}}\n" for s in STREAMS)
         path.write_text(DEFAULT + pushes, encoding="utf-8")
         report(f"wrote {path}: this machine is watched, and every stream takes pushes")
-    return read_config(path)
+    config = read_config(path)
+    kinds_of(config)
+    return config
 
 
 def up(
@@ -49,7 +54,7 @@ def up(
     stream: bool = True,
     serve: bool = True,
     report: Callable[[str], None] = print,
-) -> int:
+) -> None:
     """Run until SIGTERM or SIGINT; what was begun is finished.
 
     Parameters
@@ -57,18 +62,15 @@ def up(
     stream, serve : bool
         Which half: sources, scores, alerts, messages and playbooks; the API and the pages.
 
-    Returns
-    -------
-    int
-        1 where something that should have gone on has stopped by itself.
-
     Raises
     ------
     ConfigError, RuleError, PlaybookError, StoreError
         The configuration cannot be used.
+    Exception
+        Whatever stopped the stream, which should have gone on.
     """
     house = House.open(config, clock=clock)
-    stop, failed = Event(), Event()
+    stop, failed = Event(), list[Exception]()
     try:
         with signalled(stop):
             if key := house.first_key():
@@ -87,25 +89,29 @@ def up(
                 thread.join()
     finally:
         house.close()
-    return int(failed.is_set())
+    if failed:
+        raise failed[0]
 
 
-def _stream(house: House, stop: Event, failed: Event) -> list[Thread]:
-    clock, engine = house.clock, house.alerts()
+def _stream(house: House, stop: Event, failed: list[Exception]) -> list[Thread]:
+    clock, engine, news = house.clock, house.alerts(), Event()
 
     def loop() -> None:
-        run(house.config, clock=clock, sink=engine, stop=stop, report=_say)
+        run(house.config, clock=clock, sink=engine, stop=stop, news=news, report=_say)
 
     def alerts() -> None:
         with house.engine.begin() as connection:
             engine.tick(connection, now=clock())
 
+    def lake() -> None:
+        for table, rows in upkeep(Lake(house.config.home / "lake"), now=clock()).items():
+            _say(f"lake: {rows:,} rows of {table} were older than is kept, and are deleted")
+
     def once(act: Callable[[], Any]) -> None:
         try:
             act()
         except Exception as error:
-            _say(f"stopped: {type(error).__name__}: {error}")
-            failed.set()
+            failed.append(error)
         finally:
             stop.set()
 
@@ -123,7 +129,8 @@ def _stream(house: House, stop: Event, failed: Event) -> list[Thread]:
         every("alerts", ALERTS_S, alerts),
         every("outbox", OTHERS_S, lambda: house.outbox.tick(now=clock())),
         every("playbooks", OTHERS_S, lambda: house.runner.tick(now=clock())),
-        *(Thread(target=watch, args=(one,), name=one.name) for one in watchers(house)),
+        every("lake", LAKE_S, lake),
+        *(Thread(target=watch, args=(one,), name=one.name) for one in watchers(house, news)),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 
 import sqlalchemy as sa
 
@@ -43,12 +44,19 @@ class Watcher:
     wait: Callable[[float], object] | None = None
 
 
-def watchers(house: House) -> list[Watcher]:
-    """Of each chain that is a source its newest blocks; pending transactions where asked for."""
-    return [*_heads(house), *_pending(house)]
+def watchers(house: House, news: Event) -> list[Watcher]:
+    """Of each chain that is a source its newest blocks; pending transactions where asked for.
+
+    Parameters
+    ----------
+    house : House
+    news : threading.Event
+        Set when a chain announces a block, which makes another one deep enough for the stream.
+    """
+    return [*_heads(house, news), *_pending(house)]
 
 
-def _heads(house: House) -> Iterator[Watcher]:
+def _heads(house: House, news: Event) -> Iterator[Watcher]:
     for given in house.config.sources:
         if given.get("kind") != "chain":
             continue
@@ -66,11 +74,15 @@ def _heads(house: House) -> Iterator[Watcher]:
 
         woken = WakeUp(reveal(kind.websocket))
 
+        def wait(seconds: float, woken: WakeUp = woken) -> None:
+            if woken.wait(seconds):
+                news.set()
+
         def close(heads: Heads = heads, woken: WakeUp = woken) -> None:
             woken.close()
             heads.close()
 
-        yield Watcher(f"heads of {name}", HEADS_S, look, close, woken.wait)
+        yield Watcher(f"heads of {name}", HEADS_S, look, close, wait)
 
 
 def _pending(house: House) -> Iterator[Watcher]:

@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from features.access.requests import firsts
+from features.expressions import firsts
 from features.novelty import is_new
 from features.view import derived, feature
 

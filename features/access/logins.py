@@ -7,7 +7,7 @@ import polars as pl
 from numba import boolean, uint32
 from numpy.typing import NDArray
 
-from features.access.requests import firsts, share
+from features.expressions import firsts, share
 from features.jit import kernel, read
 from features.view import derived, feature
 

@@ -6,33 +6,14 @@ many of them absent, few referrers, several methods, characters that no link hol
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import polars as pl
-from numba import boolean, float64, uint32
-from numpy.typing import NDArray
 
-from features.jit import kernel, read
+from features.expressions import entropy, entropy_step, firsts, share
 from features.view import derived, feature
 
-__all__ = ["entropy_steps", "first_in_window"]
+__all__: list[str] = []
 
 S4 = "SCENARIOS.md, S4"
-
-
-def firsts(value: pl.Expr, window: pl.Expr) -> pl.Expr:
-    """Whether the value comes for the first time in its window; False for null."""
-    return pl.map_batches(
-        [value.is_not_null(), value.fill_null(0), window],
-        lambda s: pl.Series(first_in_window(*(x.to_numpy() for x in s))),
-        return_dtype=pl.Boolean,
-    )
-
-
-def share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """One count over another; null where there is nothing to share."""
-    return pl.when(whole > 0).then(part / whole)
 
 
 @derived
@@ -75,11 +56,7 @@ def endpoint_first(endpoint: pl.Expr, window: pl.Expr) -> pl.Expr:
 @derived
 def endpoint_entropy_step(endpoint: pl.Expr, window: pl.Expr) -> pl.Expr:
     """By how much the event raises the window's sum of c ln c over counts c of endpoints."""
-    return pl.map_batches(
-        [endpoint.is_not_null(), endpoint.fill_null(0), window],
-        lambda s: pl.Series(entropy_steps(*(x.to_numpy() for x in s))),
-        return_dtype=pl.Float64,
-    )
+    return entropy_step(endpoint, window)
 
 
 @derived
@@ -128,9 +105,7 @@ def endpoints(endpoint_first: pl.Expr) -> pl.Expr:
 @feature(unit="bit", direction="high", silent=0, source="Shannon 1948; SCENARIOS.md, S4")
 def endpoint_entropy(endpoint_entropy_step: pl.Expr, endpoint: pl.Expr) -> pl.Expr:
     """Entropy of the endpoints asked for; 0 where all requests are to one."""
-    n = endpoint.count()
-    nats = pl.when(n > 0).then(n.log() - endpoint_entropy_step.sum() / n).otherwise(0.0)
-    return nats.clip(lower_bound=0.0) / math.log(2)
+    return entropy(endpoint_entropy_step, endpoint).fill_null(0.0)
 
 
 @feature(unit="requests", direction="high", silent=0, scale="ratio", source="SP-M4")
@@ -246,51 +221,3 @@ def gap_variation(gap: pl.Expr) -> pl.Expr:
     A program that asks at a steady pace has a value near 0, and independent events one of 1.
     """
     return pl.when((gap.count() >= 5) & (gap.mean() > 0)).then(gap.std() / gap.mean())
-
-
-@kernel(boolean[::1](read(boolean), read(uint32), read(uint32)))
-def first_in_window(
-    known: NDArray[np.bool_], value: NDArray[np.uint32], window: NDArray[np.uint32]
-) -> NDArray[np.bool_]:
-    """Whether each row is the first of its window to hold its value, shape (n,).
-
-    Parameters
-    ----------
-    known, value : ndarray of shape (n,)
-        Whether the row has a value, and its code.
-    window : ndarray of shape (n,)
-        Number of the row's window; the rows of a window stand together.
-
-    Source: ours.
-    """
-    last = np.full(np.int64(value.max()) + 1, -1, np.int64)
-    first = np.zeros(value.size, np.bool_)
-    for i in range(value.size):
-        if known[i]:
-            first[i] = last[value[i]] != window[i]
-            last[value[i]] = window[i]
-    return first
-
-
-@kernel(float64[::1](read(boolean), read(uint32), read(uint32)))
-def entropy_steps(
-    known: NDArray[np.bool_], value: NDArray[np.uint32], window: NDArray[np.uint32]
-) -> NDArray[np.float64]:
-    """Steps whose sum over a window is the sum of c ln c over the counts c of its values.
-
-    Parameters and shapes as for `first_in_window`. Source: ours.
-    """
-    last = np.full(np.int64(value.max()) + 1, -1, np.int64)
-    counts = np.zeros(np.int64(value.max()) + 1, np.float64)
-    steps = np.zeros(value.size)
-    for i in range(value.size):
-        if not known[i]:
-            continue
-        v = value[i]
-        if last[v] != window[i]:
-            last[v] = window[i]
-            counts[v] = 0.0
-        c = counts[v]
-        steps[i] = (c + 1.0) * np.log(c + 1.0) - (c * np.log(c) if c > 0.0 else 0.0)
-        counts[v] = c + 1.0
-    return steps

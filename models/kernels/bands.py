@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from features.jit import kernel, read
 
-__all__ = ["expect", "learn"]
+__all__ = ["beyond", "expect", "learn"]
 
 COUNT, MEAN, SQUARES = 0, 1, 2
 # Visits to a slot that count as much as all that is known of any time.
 PRIOR_VISITS = 2.0
 # Squares of what is further would overflow.
 LARGEST = 1e100
+# What is further outside is not further: a score stays finite.
+LARGEST_TERM = 1e100
 
 
 @kernel(float64(read(float64)))
@@ -93,3 +95,20 @@ def expect(
                     centre[i, f] += known * (moments[at, f, MEAN] - mean)
                     spread += known * (river_variance(moments[at, f]) - variance)
             width[i, f] = max(spreads * np.sqrt(max(spread, 0.0)), least)
+
+
+@kernel(void(read(float64, 2), read(float64, 2), read(float64, 2), read(int64), float64[:, ::1]))
+def beyond(
+    X: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    width: NDArray[np.float64],
+    sides: NDArray[np.int64],
+    terms: NDArray[np.float64],
+) -> None:
+    """How many half-widths each value is outside its range, on its side of concern; else 0."""
+    for i in range(len(centre)):
+        for f in range(centre.shape[1]):
+            off = (X[i, f] - centre[i, f]) / width[i, f]
+            off = abs(off) if sides[f] == 0 else off * sides[f]
+            outside = min(max(off - 1.0, 0.0), LARGEST_TERM)
+            terms[i, f] = outside if X[i, f] != 0.0 else 0.0

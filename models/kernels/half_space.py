@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.jit import kernel
+from models.kernels.leaf_sums import leaf_sums, score_by_leaves
 
 if TYPE_CHECKING:
     import river.anomaly
@@ -170,6 +171,12 @@ class HalfSpaces:
 
     def score(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return River's ``score_one`` of each row: 0 to 1, and 0 for all while cold."""
+        n_trees, width = self.feature.shape
+        if self.warm and len(X) >= width:
+            # So many rows are worth looking at every leaf first.
+            sums = leaf_sums(self.r_mass, 0.1 * self.window_size)
+            max_score = float(n_trees * self.window_size * (2 * width - 1))
+            return score_by_leaves(X, self.feature, self.threshold, sums, max_score)
         return self._walk(X, scoring=True, learning=False)
 
     def learn(self, X: NDArray[np.float64]) -> None:

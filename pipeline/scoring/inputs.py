@@ -112,7 +112,7 @@ def inputs(view: FeatureView) -> dict[str, Input]:
     def multiples(seen: Seen) -> Matrix:
         recent, typical = seen.deviations.recent[:, main], seen.deviations.typical[:, main]
         known = (recent > 0) & (typical > 0)
-        return np.divide(recent, typical, out=np.zeros_like(recent), where=known)
+        return np.where(known, recent / np.where(known, typical, 1.0), 0.0)
 
     def differences(seen: Seen) -> Matrix:
         hour, weekday = seen.start // HOUR % 24, (seen.start // DAY + THURSDAY) % 7
@@ -195,7 +195,8 @@ def _differences(view: FeatureView, deviations: Deviations) -> Matrix:
     recent, typical, ratio = deviations.recent, deviations.typical, _ratio(view)
     # Where a deviation is known so is its quotient, and where it is 0 there is no difference.
     known = deviations.z != 0
-    quotient = np.divide(recent, typical, out=np.ones_like(recent), where=known & ratio)
+    both = known & ratio
+    quotient = np.where(both, recent, 1.0) / np.where(both, typical, 1.0)
     off = np.where(ratio, np.log(quotient), recent - typical)
     return np.where(known, off / _least_that_matters(view, typical), 0.0)
 

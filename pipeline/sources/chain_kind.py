@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from features.catalogue import STREAMS
-from pipeline.config import Config, Strict, reveal
+from pipeline.config import Config, ConfigError, Strict, reveal
 from pipeline.sources.kind import Built, Kind
 
 if TYPE_CHECKING:  # the chain's libraries are an extra
@@ -63,13 +63,23 @@ class ChainOf(Kind):
         from pipeline.sources.chain_rpc import Rpc
 
         return Chain(
-            Rpc([reveal(endpoint) for endpoint in self.endpoints]),
+            Rpc(self._endpoints()),
             watched=None if self.watched is None else list(self._watched()),
             start=self.start,
             confirmations=self.confirmations,
             labels={a.lower(): label for label, of in self.labels.items() for a in of},
             past=config.home / "chain" / f"{self.name}.sqlite",
         )
+
+    def _endpoints(self) -> list[str]:
+        urls = [reveal(endpoint) for endpoint in self.endpoints]
+        for number, url in enumerate(urls, start=1):
+            if not url.startswith(("http://", "https://")):
+                raise ConfigError(
+                    f"source {self.name}: endpoint {number} is no URL of HTTP; "
+                    "expected one that begins with http:// or https://"
+                )
+        return urls
 
     def _watched(self) -> Iterator[Watched]:
         from pipeline.sources.chain_rows import Watched

@@ -24,8 +24,8 @@ class Feed(Protocol):
     def name(self) -> str:
         """Of the source that it feeds."""
 
-    def poll(self, now: datetime) -> None:
-        """Ask if it is due, and put the answer into the spool.
+    def poll(self, now: datetime) -> bool:
+        """Ask if it is due, and put the answer into the spool; whether it was due.
 
         Raises
         ------
@@ -54,10 +54,12 @@ class HostFeed:
         self._host = host
         self._spools = spools
 
-    def poll(self, now: datetime) -> None:
+    def poll(self, now: datetime) -> bool:
         """See `Feed`."""
-        for stream, samples in self._host.sample(now).items():
-            self._spools[stream].append(samples)
+        samples = self._host.sample(now)
+        for stream, rows in samples.items():
+            self._spools[stream].append(rows)
+        return bool(samples)
 
     def close(self) -> None:
         """See `Feed`."""
@@ -100,10 +102,9 @@ class Feeds:
         failed = False
         while not self._stop.is_set():
             try:
-                feed.poll(self._clock())
-                if failed:
+                if feed.poll(self._clock()) and failed:
                     self._report(f"source {feed.name}: works again")
-                failed = False
+                    failed = False
             except (SourceError, SpoolFullError, OSError) as error:
                 self._report(f"source {feed.name}: {error}")
                 failed = True

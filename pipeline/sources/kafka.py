@@ -33,13 +33,14 @@ def partitions(servers: Mapping[str, str], topic: str) -> list[int]:
     SourceError
         The broker does not answer, or has no such topic.
     """
-    consumer = _consumer(servers)
     try:
-        found = consumer.list_topics(topic, timeout=10).topics[topic]
+        consumer = _consumer(servers)
+        try:
+            found = consumer.list_topics(topic, timeout=10).topics[topic]
+        finally:
+            consumer.close()
     except KafkaException as error:
         raise SourceError(f"topic {topic}: {_told(error.args[0])}") from error
-    finally:
-        consumer.close()
     if found.error is not None:
         raise SourceError(f"topic {topic}: {_told(found.error)}")
     return sorted(found.partitions)

@@ -19,7 +19,7 @@ from pipeline.sources.kind import Built, Kind, OfStream
 from pipeline.sources.source import Source
 from pipeline.sources.spool import Spool, SpoolSource
 
-__all__ = ["Built", "Push", "build"]
+__all__ = ["Built", "Push", "build", "kinds_of"]
 
 
 class Files(OfStream):
@@ -90,24 +90,24 @@ class Prometheus(OfStream):
                 f"source {self.name}: {', '.join(sorted(unknown))} of {self.stream} is unknown; "
                 f"expected some of {', '.join(sorted(columns))}"
             )
+        spool = self._spool(config, self.name, self.limit_mb)
         try:
             fields = {
                 column: Metric.of(*([given] if isinstance(given, str) else given))
                 for column, given in self.fields.items()
             }
+            feed = PrometheusFeed(
+                self.name,
+                self.of,
+                reveal(self.url),
+                spool,
+                every=timedelta(seconds=self.every_seconds),
+                fields=fields,
+                by=self.by,
+                same=self.same,
+            )
         except ValueError as error:
-            raise ConfigError(f"source {self.name}: fields: {error}") from None
-        spool = self._spool(config, self.name, self.limit_mb)
-        feed = PrometheusFeed(
-            self.name,
-            self.of,
-            reveal(self.url),
-            spool,
-            every=timedelta(seconds=self.every_seconds),
-            fields=fields,
-            by=self.by,
-            same=self.same,
-        )
+            raise ConfigError(f"source {self.name}: {error}") from None
         return Built([SpoolSource(self.name, self.of, spool, batch=config.batch)], [feed])
 
 
@@ -166,15 +166,13 @@ AnyKind = Annotated[
 ANY: TypeAdapter[Kind] = TypeAdapter(AnyKind)
 
 
-def build(config: Config, clock: Callable[[], datetime]) -> Built:
-    """All sources of a configuration.
+def kinds_of(config: Config) -> list[Kind]:
+    """The sources of a configuration as they are described; nothing is opened.
 
     Raises
     ------
     ConfigError
         A source is not as its kind wants it, or two have one name.
-    SourceError
-        A broker that has to be asked for its partitions does not answer.
     """
     kinds: list[Kind] = []
     faults: list[str] = []
@@ -189,8 +187,21 @@ def build(config: Config, clock: Callable[[], datetime]) -> Built:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"sources: {name} is there {names.count(name)} times; expected once")
+    return kinds
+
+
+def build(config: Config, clock: Callable[[], datetime]) -> Built:
+    """All sources of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        As `kinds_of`, or what a source names is not there.
+    SourceError
+        A broker that has to be asked for its partitions does not answer.
+    """
     whole = Built()
-    for kind in kinds:
+    for kind in kinds_of(config):
         built = kind.build(config, clock)
         whole.sources += built.sources
         whole.feeds += built.feeds

@@ -115,6 +115,11 @@ class PrometheusFeed:
     fields, by, same
         As in `rows_from`.
     client : httpx.Client, optional
+
+    Raises
+    ------
+    ValueError
+        The URL is not one of http or https.
     """
 
     def __init__(
@@ -131,13 +136,15 @@ class PrometheusFeed:
         client: httpx.Client | None = None,
     ) -> None:
         self.name = name
-        self._stream, self._url, self._spool, self._every = stream, url, spool, every
+        self._stream, self._url, self._spool, self._every = stream, _url(url), spool, every
+        # The rest of a URL may hold a secret.
+        self._place = f"{self._url.scheme}://{self._url.netloc.decode()}"
         self._fields, self._by, self._same = fields, by, same
         self._client = client or httpx.Client(timeout=TIMEOUT)
         self._last: int | None = None
 
-    def poll(self, now: datetime) -> None:
-        """Scrape if it is due.
+    def poll(self, now: datetime) -> bool:
+        """Scrape if it is due; whether it was.
 
         Raises
         ------
@@ -146,23 +153,36 @@ class PrometheusFeed:
         """
         interval = (now - EPOCH) // self._every
         if interval == self._last:
-            return
+            return False
         self._last = interval
         try:
             answer = self._client.get(self._url)
             answer.raise_for_status()
             rows = list(rows_from(answer.text, self._fields, by=self._by, same=self._same))
+        except httpx.HTTPStatusError as error:
+            raise SourceError(f"{self._place}: status {error.response.status_code}") from None
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise SourceError(f"{self._url}: {type(error).__name__}: {error}") from error
+            raise SourceError(f"{self._place}: {type(error).__name__}: {error}") from error
         if not rows:
             wanted = ", ".join(metric.name for metric in self._fields.values())
-            raise SourceError(f"{self._url}: none of {wanted} among its metrics")
+            raise SourceError(f"{self._place}: none of {wanted} among its metrics")
         first = (now - EPOCH) // timedelta(microseconds=1)
         lines = [
             orjson.dumps({self._stream.time: now, self._stream.id: first, **row}) for row in rows
         ]
         self._spool.append(b"\n".join(lines))
+        return True
 
     def close(self) -> None:
         """Give up the connection."""
         self._client.close()
+
+
+def _url(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("url: expected one that begins with http:// or https://")
+    return url

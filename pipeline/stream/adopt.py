@@ -71,10 +71,16 @@ def begin_cold(view: FeatureView) -> Found:
 def from_files(path: Callable[[FeatureView], Path]) -> Models:
     """Models in files, `pipeline.lifecycle.train.model_path` names them; a new file is a new model.
 
-    A view without a file begins cold; a file that is damaged or of other features leaves its view
-    with thresholds only.
+    A view without a file begins cold; a file that is damaged, of other features or too cold to
+    score leaves its view with thresholds only.
     """
     known: dict[Path, tuple[tuple[int, int], str]] = {}
+
+    def load(view: FeatureView, file: Path) -> Scorer:
+        scorer = Scorer.load(view, file)
+        if not scorer.fitted:
+            raise ModelFileError(f"{file} is cold: it learned too little; expected a trained model")
+        return scorer
 
     def found(view: FeatureView) -> Found:
         file = path(view)
@@ -82,13 +88,13 @@ def from_files(path: Callable[[FeatureView], Path]) -> Models:
             stat = file.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if file not in known or known[file][0] != stamp:
-                Scorer.load(view, file)
+                load(view, file)
                 known[file] = (stamp, digest([file])[:12])
         except FileNotFoundError:
             return begin_cold(view)
         except (ModelFileError, OSError) as error:
             return Found(None, THRESHOLDS, str(error))
-        return Found(known[file][1], OK, file.name, lambda: Scorer.load(view, file))
+        return Found(known[file][1], OK, file.name, lambda: load(view, file))
 
     return found
 

@@ -66,6 +66,7 @@ def run(
     now: datetime | None = None,
     sink: Sink | None = None,
     stop: Event | None = None,
+    news: Event | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Run a configuration until it is told to stop; the first SIGTERM or SIGINT tells it.
@@ -78,6 +79,8 @@ def run(
         Read what is there as of this time to its end, close every window, and return.
     stop : threading.Event, optional
         Another way to tell it.
+    news : threading.Event, optional
+        As in `pipeline.stream.loop.Loop.run`.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def run(
         with _signals(stop):
             feeds.start()
             try:
-                loop.run(clock, stop)
+                loop.run(clock, stop, news)
             finally:
                 feeds.stop()
         return 0

@@ -21,6 +21,7 @@ import polars as pl
 from features.view import FeatureView
 from pipeline.lake import Lake, LakeError
 from pipeline.lake.schema import ASIDE, SCORES
+from pipeline.lifecycle.enlist import BusyError
 from pipeline.lifecycle.snapshots import Snapshots
 from pipeline.sources.source import Batch, Position, Source, SourceError
 from pipeline.stream.adopt import Adopter, Models, begin_cold
@@ -37,7 +38,7 @@ FAILURES = (LakeError, OSError, SourceError, DatabaseError)
 """What a step may fail with and be done again: disk, database, a source."""
 
 
-class StreamBusyError(RuntimeError):
+class StreamBusyError(BusyError):
     """Another process runs this loop."""
 
 
@@ -156,7 +157,7 @@ class Loop:
         self._step, self._intent = intent.step, None
         return True
 
-    def run(self, clock: Callable[[], datetime], stop: Event) -> None:
+    def run(self, clock: Callable[[], datetime], stop: Event, news: Event | None = None) -> None:
         """Go on until told to stop; a step that fails is done again after a while.
 
         Parameters
@@ -165,6 +166,8 @@ class Loop:
             Gives the aware time.
         stop : threading.Event
             Looked at between steps.
+        news : threading.Event, optional
+            Ends a rest: a source announces that it has something.
         """
         failures, chance = 0, random.Random()
         while not stop.is_set():
@@ -179,7 +182,10 @@ class Loop:
                 longest = min(FIRST_WAIT * 2 ** min(failures - 1, 20), LONGEST_WAIT)
                 wait = longest * chance.uniform(0.5, 1.0)
                 self._report(f"a step failed and will be done again in {wait}: {error}")
-            stop.wait(wait.total_seconds())
+            resting = stop if failures or news is None else news
+            resting.wait(wait.total_seconds())
+            if news is not None:
+                news.clear()
 
     def replay(self, now: datetime) -> int:
         """Read sources that end to their end, and close every window; return the steps done.

@@ -209,8 +209,8 @@ class Ledger:
         self._joined[incident["id"]] = incident
 
     def _begin_playbook(self, incident: Row, alert: Row) -> None:
-        if self._start is not None and alert["playbook"] and not incident["playbook"]:
-            incident["playbook"] = alert["playbook"]
+        if self._start is not None and alert["playbook"]:
+            incident["playbook"] = incident["playbook"] or alert["playbook"]
             self._starts.append((incident, alert))
 
     def _tell(self, alert: Row, others: Sequence[Row]) -> None:

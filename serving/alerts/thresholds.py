@@ -33,6 +33,8 @@ ALERTS_PER_DAY = 1.0
 PART = "thresholds"
 EVERY = timedelta(hours=1)
 """Verdicts grow old: so often what they say is counted again, beside each time when one came."""
+FRESH = timedelta(days=1)
+"""How many alerts follow from which level is measured again after this long."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,19 @@ class Thresholds:
     Parameters
     ----------
     lake : Lake
-        Its last fortnight says how many alerts follow from which level.
+        Its last fortnight says how many alerts follow from which level; measured again each day,
+        for models, and what they watch, change.
     budgets : mapping of str to float
         By view, alerts a day; `ALERTS_PER_DAY` where there is none.
     until : datetime
-        End of the history that is measured, aware UTC.
+        End of the history that is measured first, aware UTC.
     """
 
     def __init__(self, lake: Lake, budgets: Mapping[str, float], *, until: datetime) -> None:
         self._budgets = dict.fromkeys(VIEWS, ALERTS_PER_DAY) | dict(budgets)
-        self._measured: dict[str, AlertBudget] = {
-            view: alert_budget(view, lake, until=until) for view in self._budgets
+        self._lake = lake
+        self._measured: dict[str, tuple[datetime, AlertBudget]] = {
+            view: (until, alert_budget(view, lake, until=until)) for view in self._budgets
         }
         self._heard: tuple[int, datetime] | None = None
 
@@ -91,12 +95,13 @@ class Thresholds:
         }
 
     def hear(self, connection: sa.Connection, *, now: datetime) -> dict[str, float] | None:
-        """The levels by view, where verdicts may have moved them since the last call.
+        """The levels by view, where verdicts or time may have moved them since the last call.
 
         What moved is kept for people to see, and is in the audit chain where verdicts moved it.
         """
-        number = head(connection)[0]
-        if self._heard and self._heard[0] == number and now - self._heard[1] < EVERY:
+        measured, number = self._measure(now), head(connection)[0]
+        heard = self._heard and self._heard[0] == number and now - self._heard[1] < EVERY
+        if heard and not measured:
             return None
         self._heard = number, now
         known, bars = bars_of(connection), self.bars(connection, now=now)
@@ -111,9 +116,17 @@ class Thresholds:
         upsert(connection, memory, rows)
         return {view: bar.level for view, bar in bars.items()}
 
+    def _measure(self, now: datetime) -> bool:
+        """Measure the view again that is longest due, one a call; whether one was."""
+        view = min(self._measured, key=lambda name: self._measured[name][0])
+        if now - self._measured[view][0] < FRESH:
+            return False
+        self._measured[view] = now, alert_budget(view, self._lake, until=now)
+        return True
+
     def _bar(self, view: str, budget: float, real: int, noise: int) -> Bar:
         left = worth(real, noise)
-        return Bar(budget, real, noise, left, self._measured[view].threshold(budget * left))
+        return Bar(budget, real, noise, left, self._measured[view][1].threshold(budget * left))
 
 
 def bars_of(connection: sa.Connection) -> dict[str, Bar]:

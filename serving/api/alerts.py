@@ -18,11 +18,20 @@ from serving.auth import Operator, Viewer
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts
 
-__all__ = ["router"]
+__all__ = ["URGENCY", "router"]
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
 SNOOZE = timedelta(days=7)
+
+_STATES = {State.FIRING: 30, State.ACKNOWLEDGED: 20, State.PENDING: 10}
+URGENCY: sa.ColumnElement[float] = (
+    sa.case({state.value: grade for state, grade in _STATES.items()}, value=alerts.c.state, else_=0)
+    + sa.case({one.value: 2 * one.rank for one in Severity}, value=alerts.c.severity, else_=0)
+    + sa.func.coalesce(alerts.c.priority, alerts.c.risk / 100.0)
+)
+"""What needs people first: what fires, then what somebody has, then what is not certain yet; the
+worse of these, and then the likelier to be real, or while triage abstains of the greater risk."""
 
 
 class Act(BaseModel):
@@ -57,13 +66,17 @@ def list_alerts(
     incident: str | None = None,
     since: Time | None = None,
     order: Annotated[
-        Literal["newest", "triage"],
-        Query(description="The newest first, or by `priority`: the likeliest to be real first."),
+        Literal["newest", "triage", "urgent"],
+        Query(
+            description="The newest first; or by `priority`, the likeliest to be real first; or "
+            "what needs people first: firing, acknowledged, pending; by severity; by `priority`, "
+            "or by risk where it is null."
+        ),
     ] = "newest",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page:
-    """Alerts, the newest first, or as triage ranks them."""
+    """Alerts, the newest first, as triage ranks them, or the most urgent first."""
     query = sa.select(alerts)
     wanted: dict[Any, Any] = {
         alerts.c.view: view,
@@ -79,7 +92,7 @@ def list_alerts(
         query = query.where(alerts.c.severity.in_([one.value for one in severity]))
     if since is not None:
         query = query.where(alerts.c.opened_at >= since)
-    first = alerts.c.priority if order == "triage" else None
+    first = {"newest": None, "triage": alerts.c.priority, "urgent": URGENCY}[order]
     with reading(store) as connection:
         return page(
             connection,

@@ -28,6 +28,10 @@ EXPLAINED_PER_DAY = 24.0
 # The event loop is not held up for longer than a few milliseconds.
 AT_ONCE = 256
 
+# Beyond so many windows the matrices would be memory that the system hands out and takes back
+# with every request, which costs more than a second round.
+BLOCK = 5_000
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -108,6 +112,24 @@ def judge(served: Served, given: Given, explain: bool) -> Judged:
     ProblemError
         422 where a number is beyond what the model can look at.
     """
+    blocks = range(0, max(len(given.entity), 1), BLOCK)
+    parts = [_judged(served, given.part(at, at + BLOCK), explain, at) for at in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    reasons: dict[int, list[str]] = {}
+    for at, part in zip(blocks, parts, strict=True):
+        reasons |= {at + row: why for row, why in part.reasons.items()}
+    return Judged(
+        np.concatenate([part.p for part in parts]),
+        np.concatenate([part.per_day for part in parts]),
+        parts[0].warm,
+        np.concatenate([part.crossed for part in parts]),
+        reasons,
+        [one for part in parts for one in part.explained],
+    )
+
+
+def _judged(served: Served, given: Given, explain: bool, first: int) -> Judged:
     scorer, count = served.scorer, len(given.entity)
     crossed, unknown = crossings(served.view, served.ladders, given), np.full(count, np.nan)
     if scorer is None:
@@ -115,7 +137,8 @@ def judge(served: Served, given: Given, explain: bool) -> Judged:
     try:
         evidence, p = scorer.peek(given.entity, given.start, given.values)
     except MatrixError as error:
-        raise wrong("windows", str(error), "numbers nearer to what is usual") from error
+        where = f"windows from {first} on" if first else "windows"
+        raise wrong(where, str(error), "numbers nearer to what is usual") from error
     if not scorer.warm:
         return Judged(p, unknown, False, crossed)
     per_day = p * evidence.daily

@@ -45,6 +45,11 @@ class Given:
     start: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    def part(self, begin: int, end: int) -> Given:
+        """Some windows in a row."""
+        rows = slice(begin, end)
+        return Given(self.entity[rows], self.start[rows], self.values[rows])
+
 
 def wrong(field: str, found: object, expected: str, *, status: int = 422) -> ProblemError:
     """The problem of a field of a request."""

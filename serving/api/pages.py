@@ -21,6 +21,9 @@ Cursor = Annotated[
 ]
 
 
+GRADE = "_grade"
+
+
 class Page(BaseModel):
     """Rows, and where the next ones begin; null at the end."""
 
@@ -36,13 +39,13 @@ def page(
     *,
     limit: int,
     cursor: str | None,
-    first: sa.Column[Any] | None = None,
+    first: sa.ColumnElement[float] | None = None,
 ) -> Page:
     """Run a query newest first, from where a cursor says.
 
     Parameters
     ----------
-    first : sqlalchemy.Column, optional
+    first : sqlalchemy.ColumnElement, optional
         Amounts of at least 0 that go before time, the greatest first; null counts as 0.
     """
     grade = sa.func.coalesce(first, 0.0) if first is not None else sa.literal(0.0)
@@ -50,15 +53,17 @@ def page(
         most, at, last = _read(cursor)
         later = sa.or_(time < at, sa.and_(time == at, key < last))
         query = query.where(sa.or_(grade < most, sa.and_(grade == most, later)))
-    order = (time.desc(), key.desc())
-    in_order = query.order_by(grade.desc(), *order) if first is not None else query.order_by(*order)
-    found = [dict(row) for row in connection.execute(in_order.limit(limit + 1)).mappings()]
+    order: tuple[sa.ColumnElement[Any], ...] = (time.desc(), key.desc())
+    if first is not None:
+        order = (grade.desc(), *order)
+    # The store's own sum goes into the cursor: one made here might differ in its last digit.
+    asked = query.add_columns(grade.label(GRADE)).order_by(*order).limit(limit + 1)
+    found = [dict(row) for row in connection.execute(asked).mappings()]
+    grades = [float(row.pop(GRADE)) for row in found]
     shown = found[:limit]
     following = None
     if len(found) > limit:
-        last_row = shown[-1]
-        graded = (first is not None and last_row[first.name]) or 0.0
-        following = _write(graded, last_row[time.name], last_row[key.name])
+        following = _write(grades[limit - 1], shown[-1][time.name], shown[-1][key.name])
     return Page(items=shown, next=following)
 
 

@@ -16,6 +16,7 @@ from features.catalogue import VIEWS
 from pipeline.database import reading
 from serving.alerts.lifecycle import OPEN
 from serving.alerts.risk import read_risk
+from serving.api.alerts import URGENCY
 from serving.api.compliance import compliance
 from serving.api.lake import HISTORY, banded, points_of, read, scored
 from serving.api.problems import ProblemError
@@ -222,10 +223,10 @@ def _alerts(house: Any, panel: Panel, since: datetime, now: datetime) -> dict[st
     wanted = sa.select(alerts).where(alerts.c.state.in_(OPEN[1:]))
     if panel.views:
         wanted = wanted.where(sa.or_(*(alerts.c.view.startswith(one) for one in panel.views)))
-    newest = wanted.order_by(alerts.c.opened_at.desc(), alerts.c.id).limit(ROWS)
+    first = wanted.order_by(URGENCY.desc(), alerts.c.opened_at.desc(), alerts.c.id).limit(ROWS)
     with reading(house.engine) as connection:
         count = connection.execute(sa.select(sa.func.count()).select_from(wanted.subquery()))
-        rows = [dict(row) for row in connection.execute(newest).mappings()]
+        rows = [dict(row) for row in connection.execute(first).mappings()]
         total = int(count.scalar_one())
     return {"count": total, "items": [{k: row[k] for k in _ALERT} for row in rows]}
 

@@ -15,6 +15,7 @@ from serving.auth import Admin, Responder, Viewer
 from serving.playbooks.links import LASTS, Link, follow, house_secret, opened, signed
 from serving.playbooks.overrule import force, retry
 from serving.playbooks.people import RunError, approve, sign_off, skip, steer, take_back
+from serving.playbooks.policy import PEOPLE
 from serving.playbooks.rows import person, step_row
 from serving.store.tables import run_steps, runs
 
@@ -145,16 +146,27 @@ def link_to_step(
         step_row(connection, run, step)
     until = now + LASTS
     token = signed(house_secret(house.config.home), Link(run, step, who.name, until))
-    return {"url": f"{house.settings.url}/v1/approvals/{token}", "until": until}
+    return {"url": f"{house.settings.url}/approve/{token}", "until": until}
 
 
 approvals = APIRouter(prefix="/v1/approvals", tags=["playbooks"])
 
 
 @approvals.get("/{token}")
-def show_approval(token: Token, house: House, now: At) -> dict[str, Any]:
-    """What a signed link allows; looking approves nothing."""
-    return opened(house_secret(house.config.home), token, now=now)._asdict()
+def show_approval(token: Token, house: House, store: Store, now: At) -> dict[str, Any]:
+    """What a signed link allows, and how that step stands; looking approves nothing."""
+    link = opened(house_secret(house.config.home), token, now=now)
+    run = _whole(store, link.run)
+    row = next(one for one in run["steps"] if one["step"] == link.step)
+    steps = (one for phase in run["definition"]["phases"] for one in phase["steps"])
+    step = next(one for one in steps if one["id"] == link.step)
+    return {
+        **link._asdict(),
+        **{name: step[name] for name in ("title", "action", "with")},
+        **{name: row[name] for name in ("state", "people", "approvals")},
+        **{name: run[name] for name in ("incident", "parameters")},
+        "playbook": run["definition"]["title"],
+    }
 
 
 @approvals.post("/{token}")
@@ -182,4 +194,7 @@ def _whole(store: sa.Engine, run: str) -> dict[str, Any]:
         if row is None:
             raise RunError(f"no run {run}")
         mine = sa.select(run_steps).where(run_steps.c.run == run).order_by(run_steps.c.position)
-        return {**row, "steps": [dict(step) for step in connection.execute(mine).mappings()]}
+        steps = [dict(step) for step in connection.execute(mine).mappings()]
+    for step in steps:
+        step["may_force"] = step["state"] == "approval" and not PEOPLE[step["effect"]]
+    return {**row, "steps": steps}

@@ -83,4 +83,4 @@ def _run(path: Path, **halves: bool) -> None:
     from serving.up import up as run
 
     say = partial(print, flush=True)
-    raise typer.Exit(run(configured(path, report=say), clock=now, report=say, **halves))
+    run(configured(path, report=say), clock=now, report=say, **halves)

@@ -27,7 +27,7 @@ def checklist(playbook: Playbook, actions: Mapping[str, Action]) -> str:
         f"{playbook.about.strip()}",
         "",
         f"Severity: {playbook.severity}. By itself at most {limits.automatic_a_day} times a day, "
-        f"with {_time(limits.cooldown)} between, on {limits.blast_radius} at once; "
+        f"with {_time(limits.cooldown)} between on the same, on {limits.blast_radius} at once; "
         "never on a learned score alone.",
     ]
     for phase in playbook.phases:

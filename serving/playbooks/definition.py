@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.files import InputError
 from serving.rules.rule import Span, span
 from serving.severity import Severity
 
@@ -39,7 +40,7 @@ LIBRARY = Path(__file__).parent / "library"
 """The playbooks that come with the house."""
 
 
-class PlaybookError(ValueError):
+class PlaybookError(InputError):
     """A playbook that cannot be used."""
 
 
@@ -152,7 +153,7 @@ class Limits(Strict):
     automatic_a_day : int
         Runs that contain something without asking.
     cooldown : timedelta
-        Between two of them.
+        Between two of them about the same thing.
     blast_radius : int
         How many accounts, keys or addresses one step may touch without asking.
     """

@@ -25,22 +25,29 @@ def retry(
 
     What has begun goes on with the intent that it had, so that it still acts once. A gate opens
     anew: the steps that it judges are asked for again, and what it names otherwise is ready again.
+    A run that was done for want of open steps runs again.
 
     Raises
     ------
     RunError
-        The step has not failed, or the person may not.
+        The step has not failed, the run was aborted, or the person may not.
     """
     row, definition = step_row(connection, run, step), by_the_book(connection, run, step)
     may(principal, definition)
     if row["state"] != "failed":
         raise RunError(f"step {step} is {row['state']}; expected one that failed")
+    mine = runs.c.id == run
+    connection.execute(
+        runs.update().where(mine, runs.c.state == "done").values(state="running", ended_at=None)
+    )
+    if connection.execute(sa.select(runs.c.state).where(mine)).scalar_one() == "aborted":
+        raise RunError(f"run {run} was aborted; what it left is done by hand")
     begun = row["intent"] and row["effect"] != "observe"
     if begun:
         row |= {"state": "acting", "ended_at": None, "started_at": None, "due_at": now}
         upsert(connection, run_steps, [row | {"leased_until": None, "attempts": 0}])
     else:
-        document = sa.select(runs.c.definition).where(runs.c.id == run)
+        document = sa.select(runs.c.definition).where(mine)
         playbook = Playbook.model_validate(connection.execute(document).scalar_one())
         acts = {one.id for _, one in playbook.steps if one.action}
         judged = [name for name in definition.after if definition.otherwise and name in acts]

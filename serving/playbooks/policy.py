@@ -62,6 +62,7 @@ def why_not_alone(
     *,
     playbook: str,
     run: str,
+    about: Mapping[str, Any],
     exact: bool,
     limits: Limits,
     touches: int = 1,
@@ -71,7 +72,12 @@ def why_not_alone(
 
     What contains something needs deterministic evidence beside any learned score, touches no more
     than so many at once, and is limited to so many a day for each playbook, with a pause between
-    two runs.
+    two runs about the same thing.
+
+    Parameters
+    ----------
+    about : mapping of str to object
+        The playbook's own parameters as they are in this run.
     """
     if needed(step, effect):
         return f"{effect} needs {needed(step, effect)} to approve"
@@ -93,10 +99,14 @@ def why_not_alone(
             run_steps.c.started_at > now - timedelta(days=1),
         )
         .group_by(run_steps.c.run)
+        .subquery()
     )
-    others = connection.execute(done).all()
+    acted = sa.select(done.c.at, runs.c.parameters).join(runs, runs.c.id == done.c.run)
+    others = connection.execute(acted).all()
     if len(others) >= limits.automatic_a_day:
         return f"{playbook} has acted by itself {len(others)} times within a day"
-    if others and now - max(row.at for row in others) < limits.cooldown:
-        return f"{playbook} acted by itself less than {limits.cooldown} ago"
+    for row in others:
+        same = all(row.parameters.get(name) == value for name, value in about.items())
+        if same and now - row.at < limits.cooldown:
+            return f"{playbook} acted on the same by itself less than {limits.cooldown} ago"
     return ""

@@ -208,6 +208,7 @@ class Runner:
                 action.effect,
                 playbook=playbook.playbook,
                 run=run["id"],
+                about={name: run["parameters"].get(name) for name in playbook.parameters},
                 exact=run["exact"],
                 limits=playbook.limits,
                 touches=touched(parameters),

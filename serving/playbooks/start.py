@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -21,9 +22,16 @@ __all__ = ["Mode", "fill", "run_id", "start"]
 Mode = Literal["live", "dry_run", "shadow", "drill"]
 
 
-def run_id(playbook: str, incident: str) -> str:
-    """One run of a playbook for an incident, however often its start is replayed."""
-    return hashlib.sha256(f"{playbook}\x1f{incident}".encode()).hexdigest()[:32]
+def run_id(playbook: str, incident: str, given: Mapping[str, Any]) -> str:
+    """One run of a playbook for each thing that an incident is about, however often it starts.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        The playbook's own parameters, filled: the contract, the account, the feed.
+    """
+    about = json.dumps(given, sort_keys=True, default=str)
+    return hashlib.sha256(f"{playbook}\x1f{incident}\x1f{about}".encode()).hexdigest()[:32]
 
 
 def start(
@@ -38,15 +46,14 @@ def start(
 ) -> str:
     """Insert a run and its steps, in the caller's transaction; one that is there is left as it is.
 
+    An incident has a run for each thing that its alerts name: what contains one vault contains no
+    other.
+
     Returns
     -------
     str
         Id of the run.
     """
-    run = run_id(playbook.playbook, str(incident["id"]))
-    if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).first():
-        return run
-    mode = "shadow" if playbook.shadow and mode == "live" else mode
     view = VIEWS.get(alert.get("view", ""))
     columns = view.entity if view else ()
     known = {
@@ -61,6 +68,10 @@ def start(
         "started": f"{now:%H:%M UTC}",
     }
     given = {name: fill(value, known) for name, value in playbook.parameters.items()}
+    run = run_id(playbook.playbook, str(incident["id"]), given)
+    if connection.execute(sa.select(runs.c.id).where(runs.c.id == run)).first():
+        return run
+    mode = "shadow" if playbook.shadow and mode == "live" else mode
     connection.execute(
         runs.insert().values(
             id=run,

@@ -33,18 +33,21 @@ class Actors:
     """The account behind each name, for correlations that join by actor.
 
     >>> actors = Actors()
-    >>> actors.restore({"key-1": {"account": "ann"}, "10.0.0.1": {"account": ""}})
+    >>> actors.restore({"key-1": {"account": "ann", "at": 0}, "10.0.0.1": {"account": "", "at": 1}})
     >>> actors("key-1"), actors("10.0.0.1"), actors("ann")
     ('ann', '10.0.0.1', 'ann')
     """
 
     def __init__(self) -> None:
-        self._accounts: dict[str, str] = {}
+        # In the order in which they became known: each name's account, and its place in that order.
+        self._accounts: dict[str, tuple[str, int]] = {}
+        self._known = 0
         self._touched: set[str] = set()
 
     def __call__(self, name: str) -> str:
         """The account behind a name; the name itself where there is none, or more than one."""
-        return self._accounts.get(name) or name
+        account, _ = self._accounts.get(name, (NOBODY, 0))
+        return account or name
 
     @classmethod
     def of(cls, connection: sa.Connection) -> Self:
@@ -78,28 +81,32 @@ class Actors:
 
     def state(self) -> dict[str, dict[str, Any] | None]:
         """What changed since the last call, JSON-able; None where forgotten."""
-        changed = {
-            name: {"account": self._accounts[name]} if name in self._accounts else None
-            for name in sorted(self._touched)
-        }
+        changed: dict[str, dict[str, Any] | None] = {}
+        for name in sorted(self._touched):
+            known = self._accounts.get(name)
+            changed[name] = None if known is None else {"account": known[0], "at": known[1]}
         self._touched.clear()
         return changed
 
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Begin again from what `state` gave, all of it put together."""
-        self._accounts = {name: given["account"] for name, given in sorted(state.items())}
+        # Before places were kept there were none: those names count as known longest.
+        read = [(given.get("at", -1), name, given["account"]) for name, given in state.items()]
+        self._accounts = {name: (account, at) for at, name, account in sorted(read)}
+        self._known = max((at for at, _, _ in read), default=-1) + 1
         self._touched.clear()
 
     def _tie(self, name: str, account: str) -> None:
-        known = self._accounts.get(name)
+        known, at = self._accounts.get(name, (None, self._known))
         if known is None and name != account:
-            self._accounts[name] = account
+            self._accounts[name] = account, at
+            self._known += 1
             if len(self._accounts) > MOST:
                 gone = next(iter(self._accounts))
                 del self._accounts[gone]
                 self._touched.add(gone)
         elif known not in (account, NOBODY, None):
-            self._accounts[name] = NOBODY
+            self._accounts[name] = NOBODY, at
         else:
             return
         self._touched.add(name)

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from features.catalogue import VIEWS
+from pipeline.files import InputError
 from serving.rules.rule import GROUPS, Correlation, Ladder, Objective, Pack
 
 __all__ = ["PACKS", "RuleError", "load_pack", "load_packs"]
@@ -18,7 +19,7 @@ PACKS = Path(__file__).parent / "packs"
 """The packs that come with the house."""
 
 
-class RuleError(ValueError):
+class RuleError(InputError):
     """A rule pack that cannot be used."""
 
 

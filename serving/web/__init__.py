@@ -30,6 +30,7 @@ PAGES = (
     "/rules",
     "/coverage",
     "/models",
+    "/approve/{token}",
 )
 """Addresses that people open; `static/main.js` knows which module shows each."""
 

@@ -62,6 +62,8 @@ def test_a_view_without_a_source_is_refused() -> None:
         "sources: [{kind: chain, name: c, endpoints: ['https://u:hunter2@node']}]",
         "sources: [{kind: x, name: c, deep: [{api_key: hunter2}]}]",
         SOURCE + "password: hunter2",
+        SOURCE + "serving: {services: {chain: {signers: {token: {passphrase: hunter2}}}}}",
+        SOURCE + "serving: {services: {chain: {contracts: {vault: 'https://u:hunter2@node'}}}}",
     ],
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
@@ -69,6 +71,18 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, text: 
         read_config(write(tmp_path, text))
     assert "hunter2" not in str(fault.value)
     assert "hunter2" not in repr(fault.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SOURCE + "serving: {services: {chain: {contracts: {token: '0x01', secret_vault: '0x02'}}}}",
+        SOURCE + "serving: {channels: {token: {kind: dashboard}}}",
+        "sources: [{kind: prometheus, name: p, fields: {x: tokens_total}, same: {token: eth}}]",
+    ],
+)
+def test_a_name_that_people_chose_is_no_secret(tmp_path: Path, text: str) -> None:
+    assert read_config(write(tmp_path, text)).sources
 
 
 def test_a_secret_is_looked_up_when_it_is_used_and_never_shown(

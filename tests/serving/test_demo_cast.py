@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.simulate.platform import Platform
 from pipeline.simulate.scenarios import SCENARIOS
+from serving.alerts.ledger import REOPEN
 from serving.demo import PATIENCE
-from serving.demo_cast import LANES, Act, Cast, Stage
+from serving.demo_cast import LANES, TWIN_FIRST, Act, Cast, Stage, order
 from serving.demo_chain import DemoChain
 
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_what_a_platform_cannot_play_is_said() -> None:
 
 @pytest.mark.parametrize("lane", LANES)
 def test_what_shares_streams_plays_one_after_the_other(cast: Cast, lane: tuple[int, ...]) -> None:
-    acts = [act_of(cast, number, kind) for number in lane for kind in ("attack", "decoy")]
+    acts = [act_of(cast, number, kind) for number in lane for kind in order(number)]
     for before, after in pairwise(acts):
         assert after.start > before.end
     assert all(BEGIN < act.start < act.end < cast.end for act in acts)
@@ -55,6 +56,12 @@ def test_what_shares_streams_plays_one_after_the_other(cast: Cast, lane: tuple[i
 def test_only_those_asked_for_play() -> None:
     cast = Cast(Platform(0, BEGIN), BEGIN, {5})
     assert [act.name for act in cast.acts] == ["S5 attack", "S5 twin"]
+
+
+@pytest.mark.parametrize("number", TWIN_FIRST)
+def test_a_twin_at_work_where_its_attack_is_comes_well_before(cast: Cast, number: int) -> None:
+    twin, attack = act_of(cast, number, "decoy"), act_of(cast, number, "attack")
+    assert attack.start - twin.end >= 2 * REOPEN
 
 
 def test_an_alert_on_an_actor_belongs_to_its_stage(cast: Cast) -> None:

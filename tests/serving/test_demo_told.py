@@ -114,3 +114,10 @@ def test_a_correlation_belongs_to_what_it_joined(cast: Cast) -> None:
     correlated, other = told_of(every, {joined["id"], beside["id"]}, [], cast)
     assert correlated.truth.startswith("S7 attack")
     assert other.truth.startswith("nobody")
+
+
+def test_of_several_in_an_incident_a_correlation_belongs_to_the_nearest(cast: Cast) -> None:
+    joined = alert("everywhere", 7, incident="of A", view=CORRELATION)
+    every = [alert("B", 1, incident="of A"), alert("A", 6), joined]
+    (correlated,) = told_of(every, {joined["id"]}, [], cast)
+    assert correlated.truth.startswith("S7 attack")

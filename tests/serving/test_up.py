@@ -9,14 +9,23 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import polars as pl
 import pytest
 
+from features.system.host import HOST_1M
 from pipeline.config import read_config
+from pipeline.console import error_code
 from pipeline.database import open_engine, reading
+from pipeline.lake import Lake
+from pipeline.stream.live import checkpoint_of
+from pipeline.stream.loop import Loop, StreamBusyError
+from serving import up
+from serving.house import House
 from serving.store.tables import outbox
 from serving.up import configured, repeat
 from tests.serving.uprunning import PATIENCE_S, tocsin
 
+AT = datetime(2026, 3, 1, tzinfo=UTC)
 PUSHED = """\
 home: house
 serving: {port: 0}
@@ -92,6 +101,68 @@ def test_each_half_runs_and_stops_by_itself(tmp_path: Path, half: str) -> None:
     with tocsin(half, folder=tmp_path) as running:
         listening = any("listening" in line for line in running.lines)
         assert listening is (half == "serve")
+
+
+def test_the_stream_keeps_the_lake_as_long_as_its_views_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tocsin.yaml").write_text(PUSHED)
+    config = read_config(tmp_path / "tocsin.yaml")
+    lake, old = Lake(config.home / "lake"), datetime(2024, 5, 1, tzinfo=UTC)
+    rows = {"entity": ["db-1"], "start": [old], "end": [old + timedelta(minutes=1)]}
+    lake.append(HOST_1M.name, pl.DataFrame(rows))
+    monkeypatch.setattr(up, "LAKE_S", 0.0)
+    house, stop = House.open(config, clock=lambda: old + timedelta(days=31)), Event()
+    (thread,) = (one for one in up._stream(house, stop, []) if one.name == "lake")
+    thread.start()
+    try:
+        until(lambda: lake.windows(HOST_1M.name).is_empty())
+    finally:
+        stop.set()
+        thread.join()
+        house.close()
+    assert "lake: 1 rows of system.host_1m were older" in capsys.readouterr().err
+
+
+HOST = "{kind: host, name: a}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sources: [{kind: filez, name: x}]", "'filez' found using 'kind'"),
+        ("sources: [{kind: files, name: x, stream: trade, path: x}]", "'trade': expected one of"),
+        ("sources: [{kind: push, name: x, stream: host, limit_mb: lots}]", "limit_mb = 'lots'"),
+        (f"sources: [{HOST}, {HOST}]", "sources: a is there 2 times; expected once"),
+        (f"sources: {HOST}", "sources: expected a list"),
+        (f"sources: [{HOST}]\nserving: {{playbooks: [a]}}", "playbooks: expected names and values"),
+        (f"sources: [{HOST}]\nhome: /proc/none", "home = /proc/none: .*; expected a folder"),
+        (f"sources: [{HOST}]\nserving: {{rules: [none.yaml]}}", "none.yaml: No such file"),
+        (f"sources: [{HOST}]\nstore: 'sqlite:////none/at.db'", "store sqlite:.* cannot be used"),
+        (f"sources: [{HOST}]\nstore: 'postgresql+psycopg://u@127.0.0.1:1/x'", "Connection refused"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_runs(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "tocsin.yaml").write_text(text)
+    said: list[str] = []
+    with pytest.raises(Exception, match=told) as fault:
+        up.up(configured(tmp_path / "tocsin.yaml"), clock=lambda: AT, report=said.append)
+    assert error_code(fault.value) == 2
+    assert said == []
+
+
+def test_what_stops_the_stream_ends_the_house_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text(PUSHED)
+    config, said = configured(tmp_path / "tocsin.yaml"), list[str]()
+    checkpoint = checkpoint_of(config)
+    other = Loop([], [], lake=Lake(config.home / "lake"), checkpoint=checkpoint, home=config.home)
+    with pytest.raises(StreamBusyError, match="another process runs") as fault:
+        up.up(config, clock=lambda: AT, serve=False, report=said.append)
+    other.close()
+    checkpoint.close()
+    assert error_code(fault.value) == 4
 
 
 def test_what_fails_is_told_once_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -46,7 +47,7 @@ def test_each_chain_has_its_newest_blocks_looked_at(
     tmp_path: Path, sources: list[dict[str, Any]], names: list[str]
 ) -> None:
     opened = house(tmp_path, *sources)
-    found = watchers(opened)
+    found = watchers(opened, Event())
     assert [one.name for one in found] == names
     for one in found:
         assert (one.wait is not None) == ("websocket" in sources[0])
@@ -63,7 +64,7 @@ def test_pending_transactions_are_looked_at_where_asked_for(tmp_path: Path) -> N
     }
     asked = {"services": {"chain": chain}, "preempt": ["vault"]}
     opened = house(tmp_path, PUSH, playbooks=asked)
-    (found,) = watchers(opened)
+    (found,) = watchers(opened, Event())
     assert found.name == "pending transactions"
     found.close()
     opened.close()
@@ -144,6 +145,26 @@ def until(found: Callable[[], Any]) -> Any:
 def families(http: httpx.Client, **asked: str) -> dict[str, Any]:
     items = http.get("/v1/alerts", params={"limit": 100, **asked}).json()["items"]
     return {alert["family"]: alert for alert in items}
+
+
+def test_a_block_that_is_announced_wakes_the_stream_too(
+    tmp_path: Path, living: tuple[World, anvil.Anvil]
+) -> None:
+    on, node = living
+    source = {"kind": "chain", "name": "main", "endpoints": [node.url]}
+    opened, news = house(tmp_path, source | {"websocket": node.websocket}), Event()
+    (found,) = watchers(opened, news)
+    assert found.wait is not None
+    try:
+        found.wait(PATIENCE_S)  # it is connected
+        assert news.is_set()
+        news.clear()
+        on.ledger.mine()
+        found.wait(PATIENCE_S)
+        assert news.is_set()
+    finally:
+        found.close()
+        opened.close()
 
 
 def test_an_attack_is_told_as_it_is_prepared_and_within_its_block_and_taken_back_with_it(

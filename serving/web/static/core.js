@@ -40,14 +40,22 @@ export function toast(text, bad) {
   setTimeout(() => one.remove(), bad ? 9000 : 4000);
 }
 
-/** Ask for one text in a dialog; null when it is cancelled. */
-export function ask(title, fields, done = "Save") {
+/** Something to read in a dialog, until it is closed. */
+export function tell(title, ...children) {
+  const dialog = h("dialog", { "aria-label": title, onclose: () => dialog.remove() },
+    h("div.stack", null, h("h2", null, title), ...children, h("div.actions", null, button("Close", () => dialog.close()))));
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Ask for texts in a dialog, after a warning where there is one; null when it is cancelled. */
+export function ask(title, fields, done = "Save", warning = null) {
   return new Promise((resolve) => {
     const inputs = fields.map((field) => ({ ...field, input: h(field.long ? "textarea" : "input", {
       required: !field.optional, value: field.value ?? "", type: field.long ? null : field.type ?? "text", rows: field.long ? 4 : null }) }));
-    const form = h("form", { method: "dialog" }, h("h2", null, title),
+    const form = h("form", { method: "dialog" }, h("h2", null, title), warning && h("p.warning", null, warning),
       inputs.map(({ label, input }) => h("label", null, label, input)),
-      h("div.actions", null, h("button.primary", { type: "submit" }, done),
+      h("div.actions", null, h(warning ? "button.danger" : "button.primary", { type: "submit" }, done),
         button("Cancel", () => dialog.close())));
     const dialog = h("dialog", { "aria-label": title }, form);
     let answer = null;
@@ -204,13 +212,12 @@ export function number(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-/** How rare, from a rate a day. */
+/** How rare, from a rate a day, in the words that alerts use. */
 export function rare(perDay) {
-  if (perDay === null || perDay === undefined) return "";
-  if (perDay >= 1) return `${number(perDay)} a day in normal life`;
+  if (perDay >= 1.5) return `${Math.round(perDay)} times a day`;
   const days = 1 / perDay;
-  if (days > 3650) return "less than once in 10 years";
-  return days > 365 ? `once in ${number(days / 365)} years` : `once in ${number(days)} days`;
+  if (days < 1.5) return "once a day";
+  return days > 365 ? "less than once a year" : `once in ${Math.round(days)} days`;
 }
 
 export const words = (name) => name.replace(/_/g, " ").replace(/^./, (c) => c.toUpperCase());

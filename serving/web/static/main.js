@@ -14,7 +14,10 @@ const ROUTES = [
   [/^\/rules$/, "rules"],
   [/^\/coverage$/, "coverage"],
   [/^\/models$/, "models"],
+  [/^\/approve\/(?<token>[^/]+)$/, "approve"],
 ];
+// What is shown without a session: the address itself is the key.
+const OPEN = "approve";
 const NAVIGATION = [["/", "Overview"], ["/alerts", "Alerts"], ["/incidents", "Incidents"], ["/explorer", "Explorer"],
   ["/silences", "Silences"], ["/rules", "Rules"], ["/coverage", "Coverage"], ["/models", "Models"]];
 
@@ -29,9 +32,9 @@ async function show() {
   for (const end of ends) end();
   ends = [];
   document.body.dataset.ready = "no";
-  if (!session.name && !(await signedIn())) return;
-  header();
   const [name, found] = module(location.pathname);
+  if (!session.name && name !== OPEN && !(await signedIn())) return;
+  header();
   document.body.dataset.page = name;
   const page = await import(`./pages/${name}.js`);
   if (mine !== turn) return;
@@ -56,7 +59,7 @@ async function show() {
   try {
     await page.show(body, context);
   } catch (problem) {
-    if (!session.name) return;
+    if (!session.name && name !== OPEN) return;
     body.replaceChildren(h("div.title", null, h("h1", null, problem.status === 404 ? "Not found" : "This page cannot be shown")),
       h("p.empty", null, problem.message), button("Try again", show));
   }
@@ -81,6 +84,7 @@ export function go(path) {
 }
 
 function header() {
+  if (!session.name) { top.replaceChildren(h("span.brand", null, "Tocsin")); return; }
   const here = location.pathname;
   const current = (path) => path === "/" ? here === "/" || here.startsWith("/overview") : here.startsWith(path);
   top.replaceChildren(

@@ -1,7 +1,7 @@
 // Alerts as rows, and what people do to them; the same on the dashboards and in the list.
 
 import { arms } from "./chart.js";
-import { ask, attempt, badge, button, h, link, may, houseNow, post, rare, session, short, when } from "./core.js";
+import { ask, attempt, badge, button, h, link, may, houseNow, post, short, when } from "./core.js";
 
 const HOUR = 3600000;
 
@@ -17,19 +17,20 @@ const WORDS = { acknowledge: "Acknowledged", unacknowledge: "Given back", resolv
 export const snooze = (ids) => act(ids, "snooze", { until: new Date(houseNow() + HOUR).toISOString() });
 
 /** The buttons for one or several alerts; `ids` is asked when one is pressed. */
-export function actions(ids, done, { states = ["firing"], judge = true } = {}) {
+export function actions(ids, done, { states = ["firing"], urge = false } = {}) {
   if (!may("operator")) return [];
   const run = (work) => async () => { if (await work(ids())) done(); };
-  const made = (name, work, key) => button(name, run(work), { data: { act: key ?? name.toLowerCase() } });
+  const made = (name, work, key, more) => button(name, run(work), { data: { act: key ?? name.toLowerCase() }, ...more });
   const open = states.some((one) => one !== "resolved");
   return [
-    states.includes("firing") && made("Acknowledge", (on) => act(on, "acknowledge")),
+    states.includes("firing") && made("Acknowledge", (on) => act(on, "acknowledge"), "acknowledge", urge && { class: "primary" }),
     states.includes("acknowledged") && !states.includes("firing") && made("Give back", (on) => act(on, "unacknowledge"), "unacknowledge"),
     open && made("Snooze 1 h", snooze, "snooze"),
     open && made("Resolve", (on) => act(on, "resolve")),
-    judge && made("Real", (on) => act(on, "verdict", { verdict: "real" })),
-    judge && made("Noise", (on) => act(on, "verdict", { verdict: "noise" })),
-    judge && made("Wrong team", (on) => act(on, "verdict", { verdict: "wrong_team" }), "wrong_team"),
+    urge && h("span.note", null, "Was it real?"),
+    made("Real", (on) => act(on, "verdict", { verdict: "real" })),
+    made("Noise", (on) => act(on, "verdict", { verdict: "noise" })),
+    made("Wrong team", (on) => act(on, "verdict", { verdict: "wrong_team" }), "wrong_team"),
   ];
 }
 
@@ -40,7 +41,7 @@ export function told(alert) {
   return [
     h("a.alert-title", { href: `/alerts/${encodeURIComponent(alert.id)}` }, short(alert.title)),
     h("span", null, short(alert.why)),
-    h("div.beside", null, arms(alert.arms ?? {}), alert.per_day !== null && h("span.note", null, rare(alert.per_day)), muted, snoozed),
+    h("div.beside", null, arms(alert.arms ?? {}), muted, snoozed),
   ];
 }
 
@@ -60,5 +61,11 @@ export async function note(id, done) {
   if (given && await act([id], "note", { text: given.text })) done();
 }
 
-export const people = () => session.name && may("responder");
+/** A step's action with its parameters as they are filled now. */
+export function does(step, parameters) {
+  const filled = (value) => String(typeof value === "object" ? JSON.stringify(value) : value).replace(/\{([a-z_]+)\}/g, (whole, name) => parameters[name] ?? whole);
+  const parts = Object.entries(step.with ?? {}).map(([name, value]) => `${name.replace(/_/g, " ")} ${filled(value)}`);
+  return [step.action, parts.join(", ")].filter(Boolean).join(": ");
+}
+
 export const incidentLink = (id) => id ? link(`/incidents/${encodeURIComponent(id)}`, "its incident") : "no incident";

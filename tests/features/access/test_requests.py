@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from features.access import IP_1M, SUBNET_1M
-from features.access.requests import entropy_steps, first_in_window
 
 Measure = Callable[..., list[dict[str, Any]]]
 
@@ -84,22 +81,3 @@ def test_a_network_sums_up_its_addresses(measure: Measure) -> None:
     rows = [{"at": i, "ip": f"1.2.3.{i}", "subnet": "1.2.3.0/24"} for i in range(3)]
     [window] = measure(SUBNET_1M, *rows, {"at": 3, "ip": "::1"})
     assert (window["entity"], window["count"]) == ("1.2.3.0/24", 3)
-
-
-@given(
-    st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.booleans()), min_size=1, max_size=40)
-)
-@settings(max_examples=50)
-def test_kernels_count_like_python(rows: list[tuple[bool, int, bool]]) -> None:
-    known, value, opens = (np.array(column) for column in zip(*rows, strict=True))
-    window = np.cumsum(opens).astype(np.uint32)
-    value = value.astype(np.uint32)
-    first = first_in_window(known, value, window)
-    steps = entropy_steps(known, value, window)
-
-    for number in np.unique(window):
-        inside = window == number
-        kept = value[inside & known]
-        assert first[inside].sum() == len(set(kept.tolist()))
-        counts = np.unique(kept, return_counts=True)[1]
-        assert steps[inside].sum() == pytest.approx((counts * np.log(counts)).sum(), abs=1e-12)

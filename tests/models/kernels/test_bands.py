@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from river import stats
 
-from models.kernels.bands import PRIOR_VISITS, expect, learn
+from models.kernels.bands import LARGEST_TERM, PRIOR_VISITS, beyond, expect, learn
 
 
 def test_a_slot_moves_mean_and_variance_by_its_visits() -> None:
@@ -35,3 +35,13 @@ def test_a_visit_ends_when_another_slot_comes() -> None:
         slot = np.array([[0, a] for a in at], np.int64)
         learn(np.ones((2, 1)), slot, moments, visits, last)
     assert visits.tolist() == [1, 2, 1]
+
+
+def test_what_is_outside_is_counted_on_its_side_of_concern_in_half_widths() -> None:
+    X = np.array([[5.0, 5.0, 5.0], [-7.0, -7.0, -7.0], [0.0, 1.5, 1e300]])
+    centre, width, terms = np.ones((3, 3)), np.full((3, 3), 2.0), np.full((3, 3), 9.0)
+    beyond(X, centre, width, np.array([0, 1, -1]), terms)
+    # 2 and 4 half-widths from the centre; a value of 0 says nothing.
+    assert terms.tolist() == [[1.0, 1.0, 0.0], [3.0, 0.0, 3.0], [0.0, 0.0, 0.0]]
+    beyond(X[2:], centre[2:] + 1e-3, width[2:], np.array([0, 0, 0]), terms[2:])
+    assert terms[2].tolist() == [0.0, 0.0, LARGEST_TERM]

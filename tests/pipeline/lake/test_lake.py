@@ -18,25 +18,7 @@ from polars.testing import assert_frame_equal
 
 import pipeline.lake.lake
 from pipeline.lake import Lake, LakeError
-
-VIEW = "trades.symbol_5s"
-DAY = datetime(2024, 5, 1, tzinfo=UTC)
-TIME = pl.Datetime("us", "UTC")
-SCHEMA = {"entity": pl.String, "start": TIME, "end": TIME, "vwap": pl.Float64, "count": pl.Float64}
-
-
-def windows(count: int = 4, day: int = 0, entity: str = "BTC", at: int = 0) -> pl.DataFrame:
-    starts = [DAY + timedelta(days=day, seconds=5 * (at + i)) for i in range(count)]
-    rows = [
-        (entity, start, start + timedelta(seconds=5), (at + i) / 3, None)
-        for i, start in enumerate(starts)
-    ]
-    return pl.DataFrame(rows, SCHEMA, orient="row")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "a lake")
+from tests.pipeline.lake.keeping import DAY, SCHEMA, VIEW, windows
 
 
 def parquet(lake: Lake, below: str = "") -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Config
+from pipeline.config import Config, ConfigError
 from pipeline.sources.chain_kind import ChainOf
 from pipeline.sources.chain_rows import Watched
 
@@ -60,3 +60,10 @@ def test_labels_are_kept_in_lower_case(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ChainOf.model_validate(GIVEN | given)
+
+
+def test_an_endpoint_that_is_no_url_is_refused_without_its_text(tmp_path: Path) -> None:
+    kind = ChainOf.model_validate(GIVEN | {"endpoints": ["http://127.0.0.1:9", "node/secret"]})
+    with pytest.raises(ConfigError, match="source main: endpoint 2 is no URL") as refused:
+        kind.follower(config(tmp_path))
+    assert "secret" not in str(refused.value)

@@ -29,20 +29,22 @@ def test_this_machine_becomes_samples_at_the_cadence_of_the_requirements(tmp_pat
     assert (times["host"], times["disk"]) == (4, 2)
 
 
-class Counting:
-    """Fails at first, then answers."""
+class Scripted:
+    """Does what it is told to, each time that it is asked, and answers from there on."""
 
-    def __init__(self, name: str, fails: int) -> None:
+    def __init__(self, name: str, *first: str) -> None:
         self.name = name
-        self.fails = fails
+        self.first = [*first]
         self.polled: Queue[datetime] = Queue()
         self.closed = False
 
-    def poll(self, now: datetime) -> None:
-        if self.fails:
-            self.fails -= 1
+    def poll(self, now: datetime) -> bool:
+        told = self.first.pop(0) if self.first else "answer"
+        if told == "down":
             raise SourceError("down")
-        self.polled.put(now)
+        if told == "answer":
+            self.polled.put(now)
+        return told == "answer"
 
     def close(self) -> None:
         self.closed = True
@@ -50,12 +52,14 @@ class Counting:
 
 def test_a_feed_that_fails_is_told_of_and_asked_again() -> None:
     said: Queue[str] = Queue()
-    bad, good = Counting("bad", 1), Counting("good", 0)
+    bad, good = Scripted("bad", "down", "not due", "down", "not due"), Scripted("good")
     feeds = Feeds([bad, good], lambda: AFTER, said.put)
     feeds.start()
     assert good.polled.get(timeout=30) == AFTER
     assert bad.polled.get(timeout=30) == AFTER
     feeds.stop()
+    # It does not work again merely because it was not due.
+    assert said.get() == "source bad: down"
     assert said.get() == "source bad: down"
     assert said.get() == "source bad: works again"
     assert bad.closed

@@ -79,7 +79,7 @@ def test_pushes_have_a_spool_by_name(tmp_path: Path) -> None:
             {**KINDS[3][0], "fields": {"oops": "a"}},
             "source m: oops of database is unknown; expected some of",
         ),
-        ({**KINDS[3][0], "fields": {"pool_used": "{"}}, "source m: fields: '{': expected name"),
+        ({**KINDS[3][0], "fields": {"pool_used": "{"}}, "source m: '{': expected name"),
     ],
 )
 def test_a_fault_names_the_source_and_what_was_expected(

@@ -67,7 +67,7 @@ def feed(spool: Spool, answers: list[httpx.Response | Exception]) -> PrometheusF
     return PrometheusFeed(
         "db",
         STREAMS["database"],
-        "http://exporter/metrics",
+        "http://user:secret@exporter/secret?key=secret",
         spool,
         every=timedelta(seconds=30),
         fields={"pool_used": Metric.of("pool_connections")},
@@ -108,8 +108,9 @@ def test_a_failed_scrape_is_told_and_leaves_no_sample(
 ) -> None:
     spool = Spool(tmp_path)
     scraper = feed(spool, [answer, httpx.Response(200, text=TEXT)])
-    with pytest.raises(SourceError, match="http://exporter/metrics: "):
+    with pytest.raises(SourceError, match=r"^http://exporter: ") as failed:
         scraper.poll(AFTER)
+    assert "secret" not in str(failed.value)
     assert spool.size == 0
     later: datetime = AFTER + timedelta(seconds=30)
     scraper.poll(later)

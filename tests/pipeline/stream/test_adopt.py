@@ -58,6 +58,20 @@ def test_a_view_without_a_model_learns_from_the_stream(tmp_path: Path) -> None:
     loop.close()
 
 
+def test_a_file_that_is_too_cold_to_score_leaves_thresholds_and_a_reason(tmp_path: Path) -> None:
+    cold = tmp_path / "cold.npz"
+    scorer = Scorer(SYMBOL_5S)
+    scorer.step(WINDOWS[:10])
+    scorer.save(cold, cold=True)
+    loop = follow(tmp_path, from_files(lambda view: cold))
+    loop.replay(AFTER)
+    state = loop.checkpoint.state().views[SYMBOL_5S.name]
+    assert (state.model, state.state) == (None, THRESHOLDS)
+    assert state.detail == f"{cold} is cold: it learned too little; expected a trained model"
+    assert state.windows == len(WINDOWS)
+    loop.close()
+
+
 def test_scores_are_those_of_the_model_that_was_trained(tmp_path: Path, trained: Path) -> None:
     loop = follow(tmp_path, from_files(lambda view: trained))
     loop.replay(AFTER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import polars as pl
@@ -19,6 +19,7 @@ from features.trading import SYMBOL_1M, SYMBOL_5S, TRADES
 from pipeline.lake import Lake
 from pipeline.sources.source import Batch, Position, SourceError
 from pipeline.stream.loop import Loop, StreamBusyError
+from pipeline.stream.options import Options
 from tests.streams import AFTER, START, loop_of, made_up, sources_of, write_events
 
 
@@ -251,4 +252,32 @@ def test_a_running_loop_gets_over_a_step_that_fails_and_stops_when_told(tmp_path
     assert said[0].startswith("a step failed and will be done again in")
     assert loop.checkpoint.state().step == 1
     assert Lake(tmp_path / "lake").windows(SYMBOL_5S.name).height > 0
+    loop.close()
+
+
+def test_news_end_a_rest(tmp_path: Path) -> None:
+    class Told(Given):
+        looked = Event()
+
+        def read(self, position: Position | None, *, until: Position | None = None) -> Batch | None:
+            self.looked.set()
+            return super().read(position, until=until)
+
+    source, stop, news = Told(made_up(TRADES, 10), [10]), Event(), Event()
+    options = Options(rest=timedelta(hours=1), ask_models_every=timedelta(hours=1))
+    loop = loop_of(tmp_path, [source], views=[SYMBOL_5S], options=options)
+    while loop.step(AFTER):
+        pass
+    running = Thread(target=loop.run, args=(lambda: AFTER, stop, news))
+    source.looked.clear()
+    running.start()
+    try:
+        for _ in range(3):
+            assert source.looked.wait(60)
+            source.looked.clear()
+            news.set()
+    finally:
+        stop.set()
+        news.set()
+        running.join()
     loop.close()

@@ -168,6 +168,18 @@ def test_an_alert_ends_when_its_view_has_forgotten_its_entity(book: Book, family
         assert [row["state"] for row in book.rows(alerts)] == [state]
 
 
+def test_each_alert_of_an_incident_asks_for_its_playbook(book: Book) -> None:
+    asked: list[tuple[str, str]] = []
+    book.options["start"] = lambda connection, incident, alert, now: asked.append(
+        (incident["id"], alert["entity"])
+    )
+    both = [verdict(entity=name, playbook="performance_degradation") for name in "ab"]
+    book.step(*both, group="one")
+    (incident,) = book.rows(incidents)
+    assert asked == [(incident["id"], "a"), (incident["id"], "b")]
+    assert incident["playbook"] == "performance_degradation"
+
+
 def test_a_playbook_waits_for_the_end_of_maintenance_and_says_so(book: Book) -> None:
     started: list[datetime] = []
     book.options["start"] = lambda connection, incident, alert, now: started.append(now)

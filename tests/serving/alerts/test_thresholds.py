@@ -6,9 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from features.catalogue import VIEWS
 from pipeline.lake import Lake
 from serving.alerts.acts import act
 from serving.alerts.engine import AlertEngine
@@ -96,6 +98,25 @@ def test_an_engine_that_begins_again_has_the_bar_that_verdicts_left(heard: Bench
     heard.tick()
     assert heard.alerts.thresholds[HOST.name] == level < 2.0
     assert len(_moves(heard)) == 1
+
+
+def test_a_day_later_history_is_measured_again(heard: Bench, tmp_path: Path) -> None:
+    count = 24 * 60
+    start = pl.datetime_range(NOON, NOON + timedelta(days=1), "1m", closed="left", eager=True)
+    rare = [1.0 if minute % 30 < 5 else 1_000.0 for minute in range(count)]
+    scores = pl.DataFrame({"entity": "h", "start": start, "per_day": rare}).with_columns(
+        end=pl.col("start") + timedelta(minutes=1), warm=True
+    )
+    Lake(tmp_path / "lake").append(f"scores/{HOST.name}", scores)
+    assert _bar(heard).level == 2.0
+    heard.tick(timedelta(hours=23))
+    assert _bar(heard).level == 2.0
+    heard.tick(timedelta(hours=1))
+    for _ in VIEWS:
+        heard.tick()
+    # Five windows in a row are one alert: 48 a day at a level of 1, where 2 were asked for.
+    assert heard.alerts.thresholds[HOST.name] == _bar(heard).level < 2.0
+    assert _moves(heard) == []
 
 
 def test_the_doctor_tells_of_views_that_people_called_noisy(heard: Bench, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Caller:
         self.house = House.open(config, clock=lambda: self.now)
         self.app = make_app(self.house)
         self.keys = {role: self.key(role) for role in Role}
-        self._portal = portal
+        self.portal = portal
 
     def key(self, role: Role, **more: Any) -> str:
         """A key of a role."""
@@ -59,7 +59,7 @@ class Caller:
         given = dict(headers or {})
         if role is not None:
             given.setdefault("Authorization", f"Bearer {self.keys[role]}")
-        return self._portal.call(self._asked, method, path, given, more)
+        return self.portal.call(self._asked, method, path, given, more)
 
     async def _asked(self, method: str, path: str, headers: Any, more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)

@@ -1,4 +1,4 @@
-"""The list of alerts: filtered, by pages, the newest first or as triage ranks it."""
+"""The list of alerts: filtered, by pages, the newest first, as triage ranks it, or by urgency."""
 
 from __future__ import annotations
 
@@ -41,6 +41,19 @@ def test_triage_hides_nothing_and_puts_the_likeliest_first(ranked: Caller, limit
     assert sorted(found) == sorted(PRIORITIES)
     assert [PRIORITIES[name] or 0.0 for name in found] == [0.75, 0.25, 0.25, 0.0, 0.0]
     assert sorted(_listed(ranked, limit=limit)) == sorted(PRIORITIES)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_what_fires_and_is_worst_is_most_urgent(ranked: Caller, limit: int) -> None:
+    with ranked.house.engine.begin() as connection:
+        for name, values in {
+            "c": {"state": "acknowledged", "severity": "critical"},
+            "d": {"severity": "critical", "priority": None, "risk": 10.0},
+            "a": {"severity": "critical", "priority": 0.3, "risk": 0.0},
+            "e": {"state": "resolved"},
+        }.items():
+            connection.execute(alerts.update().where(alerts.c.entity == name).values(values))
+    assert _listed(ranked, order="urgent", limit=limit) == ["a", "d", "b", "c", "e"]
 
 
 def test_an_order_or_a_place_that_is_not_known_is_refused(ranked: Caller) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from features.catalogue import VIEWS
 from models.detector import MatrixError
-from serving.api.judging import Judge
+from serving.api.judging import BLOCK, Judge
 from serving.api.matrices import Given
 from serving.api.problems import ProblemError
 from serving.api.scorers import Served
@@ -61,6 +61,17 @@ def test_a_bad_neighbour_harms_nobody() -> None:
     assert (good.p.tolist(), other.p.tolist()) == ([1.0], [2.0])
     assert isinstance(bad, ProblemError)
     assert bad.status == 422
+
+
+def test_many_are_judged_in_blocks_and_answered_in_order() -> None:
+    values, scorer = np.linspace(0.1, 0.9, BLOCK + 3), Doubling()
+    (said,) = ask(scorer, given(*values))
+    assert scorer.asked == 2
+    assert said.p.tolist() == values.tolist()
+    assert len(said.per_day) == len(said.crossed) == len(values)
+    values[-2] = 666.0
+    (bad,) = ask(Doubling(), given(*values))
+    assert f"windows from {BLOCK} on" in bad.detail
 
 
 @pytest.mark.parametrize("count", [1, 1_000])

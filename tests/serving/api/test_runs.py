@@ -91,9 +91,12 @@ def test_a_signed_link_approves_once_as_its_person_and_then_expires(call: Caller
     cookie, csrf = call.person("ann", Role.RESPONDER)
     headers = {"Cookie": f"tocsin_session={cookie}", "x-csrf-token": csrf}
     given = call("POST", path, role=None, headers=headers).json()
-    there = given["url"].partition("://")[2].partition("/")[2]
+    door, token = given["url"].rsplit("/", 1)
+    assert door == f"{call.house.settings.url}/approve"
+    there = f"v1/approvals/{token}"
     seen = call("GET", f"/{there}", role=None).json()
     assert (seen["run"], seen["step"], seen["person"]) == (run, "pause", "ann")
+    assert (seen["state"], seen["people"], seen["approvals"]) == ("approval", 1, [])
     assert call.get(f"/v1/runs/{run}")["steps"][0]["state"] == "approval"
     assert call("POST", f"/{there}x", role=None).status_code == 409
     approved = call("POST", f"/{there}", role=None).json()

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from serving.playbooks.overrule import force, retry
-from serving.playbooks.people import RunError
+from serving.playbooks.people import RunError, skip, steer
 from serving.store.keys import Principal, Role
 from serving.store.tables import audit, outbox, users
 from tests.serving.playbooks.running import ANN, BOB, NOON, Drive, playbook
@@ -32,6 +32,35 @@ def test_what_has_begun_is_tried_again_with_the_intent_that_it_had(engine: sa.En
     assert len(drive.world["calls"]) == 1
     with engine.begin() as connection, pytest.raises(RunError, match="expected one that failed"):
         retry(connection, drive.run, "pause", BOB, now=drive.now)
+
+
+def test_a_run_that_was_done_runs_again_for_a_step_that_failed(engine: sa.Engine) -> None:
+    drive = Drive(engine, playbook(timeout="1m"))
+    drive.off.faults = 1_000
+    for _ in range(5):
+        drive.tick(MINUTE)
+    others = set(drive.states()) - {"pause"}
+    with engine.begin() as connection:
+        for name in others:
+            skip(connection, drive.run, name, BOB, "not needed", now=drive.now)
+    drive.tick()
+    assert drive.state() == "done"
+    drive.off.faults = 0
+    with engine.begin() as connection:
+        retry(connection, drive.run, "pause", BOB, now=drive.now)
+    drive.tick()
+    assert (drive.states()["pause"], drive.state()) == ("done", "done")
+
+
+def test_what_an_aborted_run_left_is_not_tried_again(engine: sa.Engine) -> None:
+    drive = Drive(engine, playbook(timeout="1m"))
+    drive.off.faults = 1_000
+    for _ in range(5):
+        drive.tick(MINUTE)
+    with engine.begin() as connection:
+        steer(connection, drive.run, "abort", BOB, now=drive.now)
+        with pytest.raises(RunError, match="was aborted"):
+            retry(connection, drive.run, "pause", BOB, now=drive.now)
 
 
 def test_an_admin_breaks_the_glass_and_everyone_hears(engine: sa.Engine) -> None:

@@ -86,7 +86,7 @@ def test_one_person_twice_is_one_person() -> None:
 
 def test_what_touches_many_asks_first(engine: sa.Engine) -> None:
     step = Step.model_validate({"id": "a", "title": "A", "kind": "automatic", "action": "x"})
-    given: dict[str, Any] = {"playbook": "p", "run": "r", "exact": True, "now": NOON}
+    given: dict[str, Any] = {"playbook": "p", "run": "r", "about": {}, "exact": True, "now": NOON}
     with engine.connect() as connection:
         few, many = (
             why_not_alone(

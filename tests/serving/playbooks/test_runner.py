@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from serving.playbooks.people import RunError, approve, sign_off, skip, steer, take_back
-from serving.store.tables import outbox
-from tests.serving.playbooks.running import ANN, BOB, EVE, Drive, playbook
+from serving.playbooks.start import start
+from serving.store.tables import outbox, run_steps
+from tests.serving.playbooks.running import ALERT, ANN, BOB, EVE, Drive, playbook
 
 MINUTE = timedelta(minutes=1)
 
@@ -169,20 +170,40 @@ def test_a_false_pause_is_taken_back_by_people(engine: sa.Engine) -> None:
     assert drive.world["0xvault"] == "on"
 
 
-def test_automatic_pauses_are_limited_to_so_many_a_day(engine: sa.Engine) -> None:
-    book = playbook()
-    first = Drive(engine, book)
+def test_what_was_contained_is_not_contained_again_at_once(engine: sa.Engine) -> None:
+    first = Drive(engine, playbook())
     first.tick()
-    from serving.playbooks.start import start
-    from tests.serving.playbooks.running import ALERT
-
-    with engine.begin() as connection:
-        second = start(connection, book, {"id": "another"}, ALERT, now=first.now)
+    again = another(first, "another", "0xvault")
     first.tick(MINUTE)
+    state, why = pause_of(engine, again)
+    assert state == "approval"
+    assert "acted on the same by itself less than" in why
+
+
+def test_automatic_pauses_are_limited_to_so_many_a_day_whatever_they_are_about(
+    engine: sa.Engine,
+) -> None:
+    first = Drive(engine, playbook())
+    first.tick()
+    others = [another(first, "incident1", f"0x{number}") for number in range(3)]
+    first.tick(MINUTE)
+    found = [pause_of(engine, run) for run in others]
+    assert sorted(state for state, _ in found) == ["approval", "done", "done"]
+    assert "test_book has acted by itself 3 times within a day" in {why for _, why in found}
+
+
+def another(drive: Drive, incident: str, entity: str) -> str:
+    """One more run of the small playbook."""
+    alert = {**ALERT, "entity": entity, "labels": {}}
+    with drive.engine.begin() as connection:
+        return start(connection, playbook(), {"id": incident}, alert, now=drive.now)
+
+
+def pause_of(engine: sa.Engine, run: str) -> tuple[str, str]:
+    """How a run's pause stands, and why."""
+    mine = sa.select(run_steps.c.state, run_steps.c.why).where(
+        run_steps.c.run == run, run_steps.c.step == "pause"
+    )
     with engine.connect() as connection:
-        row = connection.execute(
-            sa.text("select state, why from run_steps where run = :run and step = 'pause'"),
-            {"run": second},
-        ).one()
-    assert row.state == "approval"
-    assert "acted by itself less than" in row.why
+        row = connection.execute(mine).one()
+        return row.state, row.why

@@ -14,8 +14,17 @@ def test_an_incident_has_one_run_of_a_playbook_however_often_it_starts(engine: s
         first = start(connection, playbook(), INCIDENT, ALERT, now=NOON)
         again = start(connection, playbook(), INCIDENT, ALERT, now=NOON)
         count = connection.execute(sa.select(sa.func.count()).select_from(run_steps)).scalar_one()
-    assert first == again == run_id("test_book", "incident1")
+    assert first == again == run_id("test_book", "incident1", {"contract": "0xvault"})
     assert count == 3
+
+
+def test_an_incident_has_a_run_for_each_thing_that_its_alerts_name(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        found = [
+            start(connection, playbook(), INCIDENT, {**ALERT, "entity": name}, now=NOON)
+            for name in ("0xvault", "0xother", "0xvault")
+        ]
+    assert found[0] == found[2] != found[1]
 
 
 def test_a_run_knows_the_alert_and_when_it_began(engine: sa.Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from features.access.stream import ACCESS
 from features.catalogue import VIEWS
@@ -28,11 +31,14 @@ STORY = "story.key_abused_then_withdrawal"
 def seen(*rows: dict[str, Any]) -> Actors:
     """What is known after events, one step each."""
     found = Actors()
-    for number, row in enumerate(rows):
-        given = {"ts": NOON, "id": number, "kind": "request", **row}
-        columns = {one.name: one.type for one in ACCESS.columns}
-        found.see(ACCESS.name, pl.DataFrame([given], schema=columns))
+    for row in rows:
+        found.see(ACCESS.name, events(row))
     return found
+
+
+def events(row: dict[str, Any]) -> pl.DataFrame:
+    columns = {one.name: one.type for one in ACCESS.columns}
+    return pl.DataFrame([{"ts": NOON, "id": 0, "kind": "request", **row}], schema=columns)
 
 
 def test_what_succeeded_ties_key_address_and_wallet_to_the_account() -> None:
@@ -47,8 +53,8 @@ def test_what_succeeded_ties_key_address_and_wallet_to_the_account() -> None:
 
 @pytest.mark.parametrize("how", [{"outcome": "failure"}, {"status": 403}, {"account": None}])
 def test_what_was_refused_ties_nothing(how: dict[str, Any]) -> None:
-    given = {"account": "ann", "key": "key-1", "ip": "1.2.3.4", **how}
-    assert seen(given)("key-1") == "key-1"
+    refused = {"account": "ann", "key": "key-1", "ip": "1.2.3.4", **how}
+    assert seen(refused)("key-1") == "key-1"
 
 
 def test_what_two_accounts_share_is_nobodys_for_ever() -> None:
@@ -64,7 +70,7 @@ def test_what_two_accounts_share_is_nobodys_for_ever() -> None:
 
 def test_other_streams_tell_nothing_and_only_changes_are_kept() -> None:
     found = seen({"account": "ann", "key": "key-1"})
-    assert found.state() == {"key-1": {"account": "ann"}}
+    assert found.state() == {"key-1": {"account": "ann", "at": 0}}
     found.see("trades", pl.DataFrame({"account": ["bob"], "key": ["key-1"]}))
     assert found.state() == {}
 
@@ -75,9 +81,39 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("key-0") == "key-0"
     assert found.state() == {
         "key-0": None,
-        "key-1": {"account": "ann"},
-        "key-2": {"account": "ann"},
+        "key-1": {"account": "ann", "at": 1},
+        "key-2": {"account": "ann", "at": 2},
     }
+
+
+PAIRS = st.tuples(st.sampled_from(["ann", "bob"]), st.sampled_from(["z", "y", "x", "k", "b", "a"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(st.tuples(PAIRS, st.booleans()), max_size=25))
+def test_a_restart_anywhere_changes_nothing(steps: list[tuple[tuple[str, str], bool]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MOST", 3)
+        undisturbed, restarted = Actors(), Actors()
+        stored: dict[str, dict[str, Any]] = {}
+        for (account, key), restart in steps:
+            for one in (undisturbed, restarted):
+                one.see(ACCESS.name, events({"account": account, "key": key}))
+            changed = restarted.state()
+            assert changed == undisturbed.state()
+            # A store keeps no order, and gives back what JSON can hold.
+            stored = {k: v for k, v in sorted({**stored, **changed}.items()) if v is not None}
+            if restart:
+                restarted = Actors()
+                restarted.restore(json.loads(json.dumps(stored)))
+
+
+def test_what_was_kept_without_an_order_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    found = Actors()
+    found.restore({"old-b": {"account": "ann"}, "old-a": {"account": "ann"}})
+    found.see(ACCESS.name, events({"account": "ann", "key": "new"}))
+    assert found.state() == {"old-a": None, "new": {"account": "ann", "at": 0}}
 
 
 def test_the_house_joins_a_key_and_its_account(
@@ -87,8 +123,8 @@ def test_the_house_joins_a_key_and_its_account(
     url = make_store().url.render_as_string(hide_password=False)
     source = {"kind": "push", "name": "access", "stream": "access"}
     views = ["access.key_1m", "access.account_5m"]
-    given = {"home": tmp_path, "store": url, "models": "cold", "sources": [source]}
-    config = Config.model_validate(given | {"views": views})
+    written = {"home": tmp_path, "store": url, "models": "cold", "sources": [source]}
+    config = Config.model_validate(written | {"views": views})
     now = NOON
     house = House.open(config, clock=lambda: now)
 

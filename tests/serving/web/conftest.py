@@ -10,15 +10,36 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+import sqlalchemy as sa
+from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from serving.alerts.engine import AlertEngine
 from serving.auth import COOKIE
 from serving.house import House
+from serving.store.tables import alerts, incidents
 from serving.store.users import sign_in
 from tests.serving.web.seeded import PASSWORD, house_at, past, served
+
+# As long as Playwright waits for anything else: five seconds are little on a busy machine.
+expect.set_options(timeout=30_000)
+
+AXE = Path(__file__).parents[3] / ".cache/axe/node_modules/axe-core/axe.min.js"
+PLACES = [
+    "/",
+    "/overview/trading",
+    "/overview/security",
+    "/alerts?state=all",
+    "/incidents?state=all",
+    "/explorer?view=trades.symbol_1m",
+    "/silences",
+    "/rules",
+    "/coverage",
+    "/models",
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +74,19 @@ class Site:
             self.tokens[who] = session.token
         return self.tokens[who]
 
+    def incident(self) -> str:
+        """The incident for which a playbook runs; each step due in its first minutes has begun."""
+        self.house.runner.tick(now=self.house.clock() + timedelta(minutes=6))
+        return self._one(sa.select(incidents.c.id).where(incidents.c.playbook != ""))
+
+    def alert(self, entity: str) -> str:
+        """An alert of an entity."""
+        return self._one(sa.select(alerts.c.id).where(alerts.c.entity == entity))
+
+    def _one(self, query: sa.Select[tuple[str]]) -> str:
+        with self.house.engine.connect() as connection:
+            return str(connection.execute(query.limit(1)).scalar_one())
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -62,6 +96,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         house.runner.tick(now=house.clock())
         with served(house) as url:
             yield Site(house, url, engine)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core, which finds what keeps people from reading a page; it comes from npm."""
+    if not AXE.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no axe-core at {AXE}; expected what .ci/run puts there")
+        pytest.skip("no axe-core on this machine; see CONTRIBUTING.md")
+    return AXE.read_text(encoding="utf-8")
 
 
 @dataclass

@@ -1,7 +1,7 @@
 // One alert: why, which arms, actual against expected, how rare, who was told, what to do first.
 
 import { bars, line } from "../chart.js";
-import { api, badge, calmly, card, clock, empty, h, houseNow, number, query, rare, share, short, table, when, words } from "../core.js";
+import { api, badge, button, calmly, card, clock, empty, h, houseNow, may, number, query, rare, share, short, span, table, when, words } from "../core.js";
 import { actions, incidentLink, note } from "../parts.js";
 
 export async function show(body, page) {
@@ -37,17 +37,17 @@ function chart(alert) {
 }
 
 function parts(page, alert, incident, series, done) {
-  const open = alert.state !== "resolved";
   const limits = Object.fromEntries(alert.breaches.map((one) => [one.feature, one.limit]));
   return [
-    page.title(alert.title, badge(alert.severity), " · ", h(`span.${alert.state}`, { data: { state: alert.state } }, alert.state), " · since ", when(alert.opened_at), " · ", incidentLink(alert.incident)),
+    page.title(alert.title, badge(alert.severity), " · ", h(`span.${alert.state}`, { data: { state: alert.state } }, alert.state), " · ", incidentLink(alert.incident)),
     h("section.card.stack", { "aria-label": "What and what first" },
-      h("p.why", null, alert.why),
-      h("div.step1", null, h("h2", null, "First step"), h("p", null, alert.first_step)),
+      h("p.why", null, short(alert.why)),
+      h("p", { data: { standing: alert.state } }, ...standing(alert)),
+      h("div.step1", null, h("h2", null, "First step"), h("p", null, alert.first_step), running(incident)),
       alert.evidence.counterfactual && h("p.note", null, alert.evidence.counterfactual),
-      h("div.actions", { data: { state: alert.state } }, actions(() => [alert.id], done, { states: [alert.state] }),
-        h("button", { type: "button", onclick: () => note(alert.id, done) }, "Note"),
-        h("a.button", { href: `/silences?${query({ entity: alert.entity })}` }, "Silence"),
+      h("div.actions", { data: { state: alert.state } }, actions(() => [alert.id], done, { states: [alert.state], urge: true }),
+        may("operator") && button("Note", () => note(alert.id, done)),
+        may("responder") && h("a.button", { href: `/silences?${query({ entity: alert.entity })}` }, "Silence"),
         h("a.button", { href: `/explorer?${query({ view: alert.view, entity: alert.entity })}` }, "Explore"))),
     h("dl.facts.card", null, facts(alert).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
     series && h("div.grid", null, Object.entries(series.features).map(([name, one]) => line(words(name),
@@ -56,6 +56,23 @@ function parts(page, alert, incident, series, done) {
       h("div.stack", null, breaches(alert), reasons(alert)),
       h("div.stack", null, armsCard(alert), told(alert, incident), timeline(alert))),
   ].filter(Boolean);
+}
+
+const AFTER = {
+  pending: () => ["It is not certain yet: it fires if it lasts."],
+  firing: () => ["Nobody has taken it yet."],
+  acknowledged: (alert) => [`Taken by ${alert.acknowledged_by} at `, when(alert.acknowledged_at), "."],
+  resolved: (alert) => ["Over since ", when(alert.resolved_at), "."],
+};
+
+/** How long it goes on, whether it still does, and whether somebody is at it. */
+const standing = (alert) => [`For ${span(Date.parse(alert.resolved_at ?? alert.last_seen) - Date.parse(alert.opened_at))}: from `, when(alert.opened_at),
+  ", last seen ", when(alert.last_seen), " UTC. ", ...AFTER[alert.state](alert)];
+
+/** The playbook that runs for it: its steps come before anything that one thinks of by oneself. */
+function running(incident) {
+  const run = incident?.runs.find((one) => ["running", "paused"].includes(one.state));
+  return run && h("p", null, `The playbook ${run.playbook.replace(/_/g, " ")} is ${run.state}: `, h("a", { href: `/incidents/${encodeURIComponent(incident.id)}` }, "see which steps wait for you"), ".");
 }
 
 const inside = (at, alert, seconds) => at + seconds * 1000 > Date.parse(alert.start) && at < Date.parse(alert.last_seen) && alert.windows > 0;
@@ -96,9 +113,12 @@ const armsCard = (alert) => card("Which arms", "their share of the evidence", Ob
   : empty("None is named."));
 
 function told(alert, incident) {
+  const all = incident?.messages ?? [], sent = all.filter((one) => one.sent_at);
   const why = alert.suppressed ? h("p", null, "Nobody was told of this one: ", short(alert.suppressed))
-    : alert.notified_at ? h("p", null, "People were told at ", when(alert.notified_at), ".") : h("p", null, "Nobody was told yet.");
-  const kinds = Map.groupBy(incident?.messages ?? [], (one) => `${one.channel} ${one.action} ${one.state}`);
+    : !alert.notified_at ? h("p", null, "Nobody was told yet.")
+      : sent.length ? h("p", null, `Told by ${[...new Set(sent.map((one) => one.channel))].join(", ")}.`)
+        : h(all.length ? "p.bad" : "p", null, all.length ? "Messages wait since " : "Told at ", when(alert.notified_at), all.length ? "; none has left yet." : ".");
+  const kinds = Map.groupBy(all, (one) => `${one.channel} ${one.action} ${one.state}`);
   return card("Who was told, or why not", null, why, kinds.size ? table("Messages", ["Channel", "What", "State", "Times", "Last"], [...kinds.values()].map((same) => {
     const one = same.at(-1);
     return h("tr", null, h("td", null, one.channel), h("td", null, one.action),

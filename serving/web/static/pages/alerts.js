@@ -5,10 +5,11 @@ import { go } from "../main.js";
 import { act, actions, row, snooze } from "../parts.js";
 
 const STATES = { open: ["pending", "firing", "acknowledged"], firing: ["firing"], acknowledged: ["acknowledged"], resolved: ["resolved"], all: [] };
+const ORDERS = { urgent: "most urgent", newest: "newest", triage: "likeliest real" };
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 
 export async function show(body, page) {
-  const given = { state: page.search.get("state") ?? "open", severity: page.search.get("severity") ?? "", entity: page.search.get("entity") ?? "", order: page.search.get("order") ?? "newest" };
+  const given = { state: page.search.get("state") ?? "open", severity: page.search.get("severity") ?? "", entity: page.search.get("entity") ?? "", order: page.search.get("order") ?? "urgent" };
   let items = [], next = null, here = 0;
   const chosen = new Set();
   const holder = h("div"), bulk = h("div.actions", { role: "group", "aria-label": "For all chosen alerts" }), count = h("span");
@@ -34,7 +35,7 @@ export async function show(body, page) {
     const all = h("input", { type: "checkbox", "aria-label": "Choose all", checked: items.length > 0 && chosen.size === items.length,
       onchange: (event) => { for (const one of items) if (event.target.checked) chosen.add(one.id); else chosen.delete(one.id); paint(); } });
     holder.replaceChildren(items.length
-      ? table("Alerts", [all, "Severity", "Alert", "Risk", "State", "Since"], rows, { class: "cards" })
+      ? table("Alerts", [all, "Severity", "Alert", "Risk", "State", "Since, UTC"], rows, { class: "cards" })
       : h("p.empty", null, "No alert is like this."));
     if (next) holder.append(button("More", () => load(next)));
     if (kept) holder.querySelector(`[data-choose="${CSS.escape(kept)}"]`)?.focus();
@@ -48,12 +49,12 @@ export async function show(body, page) {
     page.address(`/alerts?${query(given)}`);
     load();
   };
-  const select = (name, label, options) => h("label", null, label, h("select", { onchange: change(name) },
-    options.map((one) => h("option", { value: one, selected: one === given[name] }, one || "any"))));
+  const select = (name, label, options, says = {}) => h("label", null, label, h("select", { onchange: change(name) },
+    options.map((one) => h("option", { value: one, selected: one === given[name] }, says[one] ?? (one || "any")))));
   body.append(page.title("Alerts", count),
     h("section.card.stack", { "aria-label": "List of alerts" },
       h("div.filters", null, select("state", "State", Object.keys(STATES)), select("severity", "Severity", ["", ...SEVERITIES]),
-        select("order", "Order", ["newest", "triage"]),
+        select("order", "Order", Object.keys(ORDERS), ORDERS),
         h("label", null, "Entity, whole name", h("input", { value: given.entity, onchange: change("entity") }))),
       bulk, holder),
     may("operator") && h("p.note.keys", null, "Keys: ", ["j down", "k up", "x choose", "a acknowledge", "s snooze 1 h", "r resolve", "Enter open", "g then a letter: another page"]

@@ -1,12 +1,13 @@
 // One incident: its clock, what happened when, the playbook's steps, and what must be written down.
 
 import { timeline } from "../chart.js";
-import { api, ask, attempt, badge, button, calmly, card, clock, empty, h, may, houseNow, post, session, short, span, table, tplus, when, words } from "../core.js";
-import { row } from "../parts.js";
+import { api, ask, attempt, badge, button, calmly, card, clock, empty, h, may, houseNow, post, session, short, span, table, tell, tplus, when, words } from "../core.js";
+import { does, row } from "../parts.js";
 
 const OVER = ["done", "failed", "skipped"];
 const FIELDS = ["summary", "timeline", "metrics", "action_taken", "resolution"];
 const NEEDED = FIELDS.slice(1);
+const WORST = ["critical", "high", "medium", "low", "info"];
 
 export async function show(body, page) {
   const path = `/v1/incidents/${encodeURIComponent(page.id)}`;
@@ -21,11 +22,11 @@ export async function show(body, page) {
   const paint = () => {
     const zero = Date.parse(runs[0]?.started_at ?? incident.opened_at);
     form.fill(incident);
-    head.replaceChildren(title(page, incident, runs, zero, refresh), against(incident, runs, zero));
+    head.replaceChildren(title(page, incident, runs, zero, refresh), lead(incident, runs), against(incident, runs, zero));
     middle.replaceChildren(
       h("div.stack", null, runs.map((run) => steps(run, zero, refresh)), runs.length ? null : card("Playbook", null, empty("None runs."))),
       right);
-    journal.replaceChildren(log(incident, zero));
+    journal.replaceChildren(log(incident, runs, zero));
     below.replaceChildren(card("Alerts", `${incident.alerts.length}`, table("Alerts", ["Severity", "Alert", "Risk", "State", "Since"], incident.alerts.map((one) => row(one)), { class: "cards" })));
   };
   const refresh = async () => { await read(); paint(); };
@@ -54,11 +55,25 @@ function title(page, incident, runs, zero, done) {
     page.title(short(incident.title), badge(incident.severity), " · ", h(`span.${incident.state === "open" ? "high" : "ok"}`, null, incident.state),
       " · opened ", when(incident.opened_at), ` · ${incident.owner ? `owner ${incident.owner}` : "nobody owns it"} · ${incident.alerts.length} alerts`),
     h("div.actions", null,
-      h("span.big", { data: { clock: zero }, "aria-label": "Incident clock" }, tplus(end - zero)),
-      incident.state === "open" && may("operator") && incident.owner !== session.name && button("Take it", own),
+      h("span.big", { role: "timer", "aria-label": "Incident clock", data: { clock: zero } }, tplus(end - zero)),
+      incident.state === "open" && may("operator") && incident.owner !== session.name && button("Take it", own, { class: incident.owner ? null : "primary" }),
       incident.state === "open" && may("responder") && button("Close incident", close, { data: { act: "close" },
         title: incident.playbook && empties.length ? `still empty: ${empties.join(", ")}` : null }),
       h("a.button", { href: `${path}/markdown`, download: `incident-${incident.id.slice(0, 8)}.md` }, "Export")));
+}
+
+/** What happened, what to do first, and what waits for people, before anything else. */
+function lead(incident, runs) {
+  const by = (one) => (one.state === "resolved" ? 10 : 0) + WORST.indexOf(one.severity) - one.risk / 101;
+  const worst = incident.alerts.toSorted((a, b) => by(a) - by(b))[0];
+  const found = runs.filter((run) => GOES.includes(run.state)).flatMap((run) => merged(run).flatMap((phase) => phase.steps));
+  const named = (text, tone, ...states) => {
+    const titles = found.filter((one) => states.includes(one.state)).map((one) => one.title);
+    return titles.length > 0 && h(`p.${tone}`, null, h("strong", null, `${text}: `), titles.join(" · "));
+  };
+  return worst && h("section.card.stack", { "aria-label": "What and what first" }, h("p.why", null, short(worst.why)),
+    incident.state === "open" && h("div.step1", null, h("h2", null, "First step"), h("p", null, worst.first_step)),
+    named("Waiting for people", "warn", "approval", "manual"), named("Failed", "bad", "failed"));
 }
 
 // ---- against the clock ----
@@ -102,6 +117,7 @@ function against(incident, runs, zero) {
 // ---- steps ----
 
 const opened = new Set();
+const GOES = ["running", "paused"];
 
 function steps(run, zero, done) {
   const now = houseNow() - zero;
@@ -109,6 +125,7 @@ function steps(run, zero, done) {
   const buttons = may("responder") && { running: ["pause", "abort"], paused: ["resume", "abort"] }[run.state]?.map(steer);
   return card(`Playbook: ${run.definition.title}`, h("span", null, h(`span.${run.state}`, null, run.state), run.mode === "live" ? "" : ` · ${run.mode.replace("_", " ")}`),
     buttons && h("div.actions", null, buttons),
+    broken(run, zero),
     h("p", null, "Incident clock ", h("strong.big", { data: { clock: zero } }, tplus(now))),
     merged(run).map((phase) => {
       const word = standing(phase, now, zero);
@@ -131,6 +148,10 @@ function standing(phase, now, zero) {
   return ["due", `${count} of ${phase.steps.length} over, due for ${span(now - phase.from)}`];
 }
 
+/** Who broke the glass, and why: nobody shall overlook it. */
+const broken = (run, zero) => merged(run).flatMap((phase) => phase.steps).flatMap((one) => one.approvals.filter((by) => by.forced).map((by) =>
+  h("p.warning", null, h("strong", null, "Forced: "), `${by.who} had “${one.title}” done alone at ${tplus(Date.parse(by.at) - zero)}: ${by.forced}`)));
+
 function step(run, one, zero, done) {
   const path = `/v1/runs/${run.id}/steps/${one.step}`;
   const act = (what, body, said) => async () => { if (await attempt(() => post(`${path}/${what}`, body), said)) done(); };
@@ -142,11 +163,25 @@ function step(run, one, zero, done) {
     const given = await ask(`Skip: ${one.title}`, [{ name: "why", label: "Why it is left out", long: true }], "Skip");
     if (given) await act("skip", given, "Skipped")();
   };
-  const live = ["running", "paused"].includes(run.state) && may(one.role);
+  const force = async () => {
+    const given = await ask(`Force: ${one.title}`, [{ name: "why", label: "Why it cannot wait for the others", long: true }], "Force it now",
+      `This breaks the glass. It acts now, on your word alone: ${does(one, run.parameters)}. Every admin and owner is told at once, by your name.`);
+    if (given) await act("force", given, "Forced: every admin is told")();
+  };
+  const share = async () => {
+    const given = await attempt(() => post(`${path}/link`));
+    if (given) passed(one, given);
+  };
+  const live = GOES.includes(run.state) && may(one.role), asked = live && one.state === "approval";
+  const mine = one.approvals.some((by) => by.who === session.name);
+  const enough = !mine && one.approvals.length + 1 >= one.people;
   const buttons = [
-    live && one.state === "approval" && button(`Approve${one.people > 1 ? ` (${one.approvals.length} of ${one.people})` : ""}`, act("approve", undefined, "Approved"), { class: "primary", data: { act: "approve" } }),
+    asked && !mine && button(`Approve${one.people > 1 ? ` (${one.approvals.length} of ${one.people})` : ""}`, act("approve", undefined, "Approved"), { class: "primary", data: { act: "approve" } }),
     live && one.state === "manual" && button("Sign off", sign, { class: "primary", data: { act: "sign-off" } }),
     live && !OVER.includes(one.state) && one.state !== "acting" && button("Skip", skip, { data: { act: "skip" } }),
+    asked && !mine && button("Link", share, { data: { act: "link" }, title: "To approve from another device" }),
+    asked && !enough && one.may_force && may("admin") && button("Force", force, { class: "danger", data: { act: "force" } }),
+    one.state === "failed" && run.state !== "aborted" && may(one.role) && button("Try again", act("retry", undefined, "It is tried again"), { data: { act: "retry" } }),
     may(one.role) && one.state === "done" && one.undo && button("Take back", act("take-back", undefined, "Asked: somebody must approve"), { data: { act: "take-back" } }),
   ].filter(Boolean);
   const mark = { done: "✓", failed: "×", skipped: "–" }[one.state] ?? "";
@@ -157,26 +192,35 @@ function step(run, one, zero, done) {
       h("span.note", null, one.ended_at ? tplus(Date.parse(one.ended_at) - zero) : one.owner),
       buttons.length > 0 && h("span.actions", null, buttons)),
     said && h("p.guide", null, said),
-    one.state === "approval" && h("p.guide", null, `What it does: ${does(run, one)}`),
+    one.state === "approval" && h("p.guide", null, `What it does: ${does(one, run.parameters)}`,
+      one.approvals.length > 0 && ` · approved by ${one.approvals.map((by) => by.who).join(" and ")}`),
     !OVER.includes(one.state) && one.guide && one.guide !== said && h("p.guide", null, one.guide));
 }
 
-/** The action with its parameters as they are filled now. */
-function does(run, one) {
-  const filled = (value) => String(typeof value === "object" ? JSON.stringify(value) : value).replace(/\{([a-z_]+)\}/g, (whole, name) => run.parameters[name] ?? whole);
-  const parts = Object.entries(one.with ?? {}).map(([name, value]) => `${name.replace(/_/g, " ")} ${filled(value)}`);
-  return [one.action, parts.join(", ")].filter(Boolean).join(": ");
+/** The signed link, to be carried to one's own other device. */
+function passed(one, { url, until }) {
+  const copy = async ({ target }) => {
+    field.select();
+    // Browsers keep the clipboard from pages that came without TLS.
+    target.textContent = await navigator.clipboard?.writeText(url).then(() => "Copied", () => null) ?? "Chosen: copy it";
+  };
+  const field = h("input", { value: url, readonly: true, "aria-label": "Link", onfocus: () => field.select() });
+  tell(`Approve by link: ${one.title}`,
+    h("p.warning", null, `Whoever has it can approve as ${session.name}: once, without signing in, until ${clock(until, false)} UTC. Send it to yourself alone.`),
+    field, h("div.actions", null, button("Copy", copy, { class: "primary" })));
 }
 
 // ---- what is written down ----
 
-function log(incident, zero) {
+function log(incident, runs, zero) {
   const titles = Object.fromEntries(incident.alerts.map((one) => [one.id, one.title]));
+  const steps = Object.fromEntries(runs.flatMap((run) => run.definition.phases.flatMap((phase) => phase.steps.map((one) => [one.id, one.title]))));
+  const what = (one) => one.who === "playbook" ? one.what.replace(/^\S+/, (id) => steps[id] ? `${steps[id]}:` : id) : one.what.replace(/_/g, " ");
   const about = (one) => [titles[one.subject], one.why].filter(Boolean).map(short).join(" · ");
   return card("Log", "every action, who and when", incident.timeline.length
     ? table("Log", ["Clock", "Who", "What"], [...incident.timeline].reverse().map((one) => h("tr", null,
       h("td", { title: `${clock(one.at)} UTC` }, tplus(Date.parse(one.at) - zero)), h("td", null, one.who),
-      h("td.entity", null, one.what.replace(/_/g, " "), h("span.note", null, ` ${about(one)}`)))))
+      h("td.entity", null, what(one), h("span.note", null, ` ${about(one)}`)))))
     : empty("Nothing yet."));
 }
 
