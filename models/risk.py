@@ -157,7 +157,8 @@ class RiskBook:
             raise ValueError(f"depth is {depth}, expected 0 or more")
         self.half_life, self.cap, self.depth = half_life, float(cap), depth
         self._inputs: dict[str, dict[str, list[RiskInput]]] = {}
-        self._links = Links()
+        self.links = Links()
+        """To be read; `link` changes it."""
         self._criticality: dict[str, float] = {}
         self._changed: set[str] = set()
 
@@ -178,7 +179,7 @@ class RiskBook:
 
     def link(self, origin: str, target: str, share: float) -> None:
         """Have an entity hand a share of its risk, 0 to 1, on to another; see `Links.set`."""
-        forgotten = self._links.set(origin, target, share)
+        forgotten = self.links.set(origin, target, share)
         self._changed |= {target} if forgotten is None else {target, forgotten}
 
     def weigh(self, entity: str, criticality: float) -> None:
@@ -196,7 +197,7 @@ class RiskBook:
             for new, points in self._own(entity, now, criticality)
         ]
         handed = []
-        for path, share in self._links.paths(entity, self.depth).values():
+        for path, share in self.links.paths(entity, self.depth).values():
             own = math.fsum(points for _, points in self._own(path[0], now, 1.0))
             handed.append((share * min(own, 100.0), path, share))
         handed = sorted(
@@ -216,7 +217,7 @@ class RiskBook:
 
     def riskiest(self, now: datetime, most: int) -> list[Risk]:
         """The risks above 0, of at most so many entities, the greatest first, then by name."""
-        all_risks = (self.risk(name, now) for name in {*self._inputs, *self._links.targets()})
+        all_risks = (self.risk(name, now) for name in {*self._inputs, *self.links.targets()})
         found = (risk for risk in all_risks if risk.value > 0)
         return sorted(found, key=lambda risk: (-risk.value, risk.entity))[:most]
 
@@ -241,7 +242,7 @@ class RiskBook:
 
         Raises StateError where a part is missing or has the wrong type or range.
         """
-        self._inputs, self._links, self._criticality = {}, Links(), {}
+        self._inputs, self.links, self._criticality = {}, Links(), {}
         try:
             for entity, row in state.items():
                 for grade, at, source, note in row["inputs"]:
@@ -259,7 +260,7 @@ class RiskBook:
             for kept in self._inputs.get(entity, {}).values()
             for new in kept
         ]
-        links, criticality = self._links.into(entity), self._criticality.get(entity, 1.0)
+        links, criticality = self.links.into(entity), self._criticality.get(entity, 1.0)
         if not inputs and not links and criticality == 1.0:
             return None
         return {"inputs": inputs, "links": links, "criticality": criticality}
@@ -293,7 +294,4 @@ class RiskBook:
         if not total:
             return []
         odds = 100.0 / (1.0 + (100.0 - min(total, 100.0)) / (criticality * total))
-        limited: list[float] = (
-            points * (min(odds, self.caps.get(source, self.cap)) / total)
-        ).tolist()
-        return limited
+        return list(map(float, points * (min(odds, self.caps.get(source, self.cap)) / total)))

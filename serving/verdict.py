@@ -169,6 +169,7 @@ def _of_rules(
     why = [worst.summary]
     if rarity is not None:
         why.append(f"normal life brings such a window {how_rare(rarity.per_day)}")
+    why += _against(risk)
     title = worst.labels.get("title", family)
     return Verdict(
         fingerprint=fingerprint(view, entity, family),
@@ -196,7 +197,7 @@ def _of_rarity(
     view: str, entity: str, start: datetime, end: datetime, rarity: Rarity, risk: RiskNow
 ) -> Verdict:
     words = [reason["words"] for reason in rarity.reasons[:3]]
-    why = "; ".join((*words, f"normal life brings this {how_rare(rarity.per_day)}"))
+    rare = f"normal life brings this {how_rare(rarity.per_day)}"
     return Verdict(
         fingerprint=fingerprint(view, entity, RARE),
         view=view,
@@ -212,7 +213,7 @@ def _of_rarity(
         breaches=(),
         rarity=rarity,
         title=f"Unusual {view.split('.')[0]}: {entity}",
-        why=why,
+        why="; ".join((*words, rare, *_against(risk))),
         first_step=LOOK.format(entity=entity),
         playbook="",
         labels=_labels(view, entity, RARE, ()),
@@ -222,6 +223,12 @@ def _of_rarity(
 def _raised(severity: Severity, risk: RiskNow) -> Severity:
     """An entity that much speaks against is never told mildly."""
     return max(severity, Severity.HIGH) if risk.value >= GRAVE_RISK else severity
+
+
+def _against(risk: RiskNow) -> list[str]:
+    if risk.value < GRAVE_RISK:
+        return []
+    return [f"its risk is {risk.value:.0f} of 100 ({', '.join(risk.parts)})"]
 
 
 def _labels(

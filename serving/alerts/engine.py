@@ -21,7 +21,7 @@ from serving.alerts.clock import tick
 from serving.alerts.learned import Key, changes, rarities
 from serving.alerts.ledger import Ledger, Start
 from serving.alerts.muting import Inhibition
-from serving.alerts.risk import RISK, changed_risk, restore_risk
+from serving.alerts.risk import RISK, changed_risk, forget, in_words, link_actor, restore_risk
 from serving.alerts.routes import DEFAULT_ROUTES, Route
 from serving.alerts.thresholds import ALERTS_PER_DAY, Thresholds
 from serving.alerts.witness import Witness, evidence
@@ -70,7 +70,7 @@ class AlertEngine:
     start : callable, optional
         Starts the playbook that an alert asks for, in the same transaction.
     actors : Actors, optional
-        Learns from events who is behind what; the correlations ask it.
+        Learns from events who is behind what; the correlations and the risk ask it.
     witness : Witness, optional
         Keeps what replays an alert's score; without it only rules can be replayed.
     """
@@ -224,8 +224,10 @@ class AlertEngine:
         view, entity, end = key
         if inputs := self._inputs(view, end, found, rarity):
             self.risk.add(entity, inputs)
+            if self._actors is not None:
+                link_actor(self.risk, entity, self._actors)
         risk = self.risk.risk(entity, end)
-        parts = tuple(f"{part.points:.0f} {part.note}" for part in risk.contributions[:5])
+        parts = tuple(map(in_words, risk.contributions[:3]))
         return judge(
             view,
             entity,
@@ -265,7 +267,7 @@ class AlertEngine:
         _keep(connection, "correlations", self.correlations.state())
         # What has faded counts for nothing: it is looked for now and then, not at each step.
         if newest >= self._fading:
-            self.risk.forget(newest)
+            forget(self.risk, newest)
             self._fading = newest + FADING
         _keep(connection, RISK, changed_risk(self.risk))
 

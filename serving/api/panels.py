@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from features.catalogue import VIEWS
 from pipeline.database import reading
 from serving.alerts.lifecycle import OPEN
-from serving.alerts.risk import read_risk
+from serving.alerts.risk import in_words, read_risk
 from serving.api.alerts import URGENCY
 from serving.api.compliance import compliance
 from serving.api.lake import HISTORY, banded, points_of, read, scored
@@ -238,7 +238,7 @@ def _risk(house: Any, panel: Panel, since: datetime, now: datetime) -> dict[str,
         {
             "entity": risk.entity,
             "risk": round(risk.value, 1),
-            "why": next((one.note or one.source for one in risk.contributions), ""),
+            "why": in_words(risk.contributions[0]),
         }
         for risk in book.riskiest(now, 8)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -126,18 +127,31 @@ def rollback(
     view: View,
     why: Annotated[str, typer.Option(help="For the audit trail.")],
     to: Annotated[int | None, typer.Option(help="A version; by default the one before.")] = None,
+    incidents: Annotated[
+        Path | None,
+        typer.Option(help="CSV of entity, start, end: the champion as if it never saw them."),
+    ] = None,
     home: Home = HOME,
     mlflow: Mlflow = None,
     as_json: Json = False,
 ) -> None:
-    """Make an earlier model the champion again."""
+    """Make an earlier model the champion again, or one that never saw some incidents."""
+    from pipeline.files import InputError
     from pipeline.lifecycle.champion import rollback as roll_back
     from pipeline.lifecycle.enlist import exclusive, open_registry, user
+    from pipeline.lifecycle.incidents import read_incidents
     from pipeline.lifecycle.outcome import inventory, inventory_text
+    from pipeline.lifecycle.rewind import rewind
 
+    if to is not None and incidents is not None:
+        raise InputError("--to and --incidents are given; expected one of them")
     chosen, registry = view_named(view), open_registry(home, mlflow)
     with exclusive(home, chosen):
-        roll_back(chosen, registry, home, who=user(), now=now(), why=why, to=to)
+        if incidents is not None:
+            known = read_incidents(incidents)
+            rewind(chosen, registry, home, known, who=user(), now=now(), why=why)
+        else:
+            roll_back(chosen, registry, home, who=user(), now=now(), why=why, to=to)
     answer([inventory(chosen, registry, home)], as_json, inventory_text)
 
 

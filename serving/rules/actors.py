@@ -24,6 +24,9 @@ PART = "actors"
 MOST = 100_000
 """Names that are remembered; those known longest are forgotten first."""
 
+MOST_NAMES = 32
+"""Names of an account that are told; an account of a service may have thousands of addresses."""
+
 COLUMNS = ("key", "ip")
 TO = r"[?&]address=([^&]+)"
 NOBODY = ""
@@ -41,6 +44,7 @@ class Actors:
     def __init__(self) -> None:
         # In the order in which they became known: each name's account, and its place in that order.
         self._accounts: dict[str, tuple[str, int]] = {}
+        self._names: dict[str, dict[str, None]] = {}
         self._known = 0
         self._touched: set[str] = set()
 
@@ -48,6 +52,10 @@ class Actors:
         """The account behind a name; the name itself where there is none, or more than one."""
         account, _ = self._accounts.get(name, (NOBODY, 0))
         return account or name
+
+    def names(self, account: str) -> list[str]:
+        """What is an account's alone, at most the 32 known longest."""
+        return list(self._names.get(account, ()))[:MOST_NAMES]
 
     @classmethod
     def of(cls, connection: sa.Connection) -> Self:
@@ -92,21 +100,36 @@ class Actors:
         """Begin again from what `state` gave, all of it put together."""
         # Before places were kept there were none: those names count as known longest.
         read = [(given.get("at", -1), name, given["account"]) for name, given in state.items()]
-        self._accounts = {name: (account, at) for at, name, account in sorted(read)}
+        self._accounts, self._names = {}, {}
+        for at, name, account in sorted(read):
+            self._set(name, account, at)
         self._known = max((at for at, _, _ in read), default=-1) + 1
         self._touched.clear()
 
     def _tie(self, name: str, account: str) -> None:
         known, at = self._accounts.get(name, (None, self._known))
         if known is None and name != account:
-            self._accounts[name] = account, at
+            self._set(name, account, at)
             self._known += 1
             if len(self._accounts) > MOST:
                 gone = next(iter(self._accounts))
-                del self._accounts[gone]
+                self._untie(gone, self._accounts.pop(gone)[0])
                 self._touched.add(gone)
         elif known not in (account, NOBODY, None):
-            self._accounts[name] = NOBODY, at
+            self._untie(name, known)
+            self._set(name, NOBODY, at)
         else:
             return
         self._touched.add(name)
+
+    def _set(self, name: str, account: str, at: int) -> None:
+        self._accounts[name] = account, at
+        if account:
+            self._names.setdefault(account, {})[name] = None
+
+    def _untie(self, name: str, account: str | None) -> None:
+        if account:
+            names = self._names[account]
+            del names[name]
+            if not names:
+                del self._names[account]

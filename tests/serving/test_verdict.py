@@ -70,6 +70,7 @@ def test_a_grave_risk_makes_anything_at_least_high_and_nothing_milder(
     least = Severity.HIGH if risk >= GRAVE_RISK else Severity.INFO
     assert found.severity == max(severity, least)
     assert found.risk == risk
+    assert ("of 100" in found.why) == (risk >= GRAVE_RISK)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=3), st.lists(st.booleans(), max_size=3))

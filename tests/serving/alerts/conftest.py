@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from serving.alerts.engine import AlertEngine
+from serving.rules.actors import Actors
 from serving.rules.book import RuleBook
 from tests.serving.alerts.alerting import PACK, Bench, NoCorrelations
 
 
 def _bench(engine: sa.Engine) -> Bench:
-    return Bench(engine, lambda: AlertEngine(RuleBook([PACK]), NoCorrelations()))
+    return Bench(engine, lambda: AlertEngine(RuleBook([PACK]), NoCorrelations(), actors=Actors()))
 
 
 @pytest.fixture

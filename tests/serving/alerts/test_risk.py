@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
+from features.access.stream import ACCESS
 from models.risk import RiskBook, RiskInput
-from serving.alerts.risk import RISK, changed_risk, read_risk, restore_risk
+from serving.alerts.risk import (
+    RISK,
+    SHARE,
+    changed_risk,
+    forget,
+    in_words,
+    link_actor,
+    read_risk,
+    restore_risk,
+)
+from serving.rules.actors import Actors
 from serving.store.tables import memory
 from tests.serving.alerts.alerting import Bench, window
 
@@ -67,6 +79,21 @@ def test_a_step_that_fails_leaves_no_risk_behind(bench: Bench) -> None:
     assert bench.alerts.risk.risk("a", bench.now).value == 0
 
 
+def test_an_account_is_handed_the_risk_of_its_key_across_a_restart(bench: Bench) -> None:
+    granted = {"ts": bench.now, "id": 0, "kind": "request", "account": "ann", "key": "a"}
+    events = pl.DataFrame([granted], schema={one.name: one.type for one in ACCESS.columns})
+    with bench.engine.begin() as connection:
+        bench.alerts.see(connection, ACCESS.name, events)
+    bench.minute({"a": 90, "ann": 10})
+    bench.minute({"a": 90, "ann": 10})
+    bench.restart()
+    bench.minute({"a": 10, "ann": 90})
+    bench.minute({"a": 10, "ann": 90})
+    with bench.engine.connect() as connection:
+        paths = {part.path for part in read_risk(connection).risk("ann", bench.now).contributions}
+    assert paths == {("ann",), ("a", "ann")}
+
+
 def test_what_has_faded_is_no_row_any_more(bench: Bench) -> None:
     bench.minute({"a": 90})
     bench.minute({"a": 90})
@@ -84,3 +111,55 @@ def test_an_entity_with_a_very_long_name_comes_back_with_it() -> None:
     restore_risk(again, {key: row for key, row in rows.items() if row is not None})
     assert again.risk(name, now) == book.risk(name, now)
     assert again.risk(name, now).value > 0
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def actors_of(**accounts: str) -> Actors:
+    found = Actors()
+    found.restore({name: {"account": account, "at": 0} for name, account in accounts.items()})
+    return found
+
+
+def risky(*entities: str, actors: Actors) -> RiskBook:
+    book = RiskBook()
+    for entity in entities:
+        book.add(entity, [RiskInput(80.0, NOW, "rules", f"what {entity} did")])
+        link_actor(book, entity, actors)
+    return book
+
+
+def test_a_key_hands_its_risk_on_to_the_account_and_the_account_to_its_names() -> None:
+    actors = actors_of(key="ann", ip="ann", other="bob")
+    book = risky("key", actors=actors)
+    (handed,) = book.risk("ann", NOW).contributions
+    assert handed.path == ("key", "ann")
+    assert handed.points == SHARE * book.risk("key", NOW).value
+    assert in_words(handed) == f"{handed.points:.0f} handed on: key > ann"
+    assert book.risk("ip", NOW).value == 0
+    book = risky("ann", actors=actors)
+    assert {one.entity for one in book.riskiest(NOW, 9)} == {"ann", "key", "ip"}
+    assert book.risk("other", NOW).value == 0
+
+
+def test_an_entity_is_never_handed_its_own_risk() -> None:
+    book = risky("key", actors=actors_of(key="ann"))
+    assert [part.path for part in book.risk("key", NOW).contributions] == [("key",)]
+
+
+def test_what_turns_out_to_be_shared_is_linked_no_more() -> None:
+    book = risky("ip", actors=actors_of(ip="ann"))
+    assert book.risk("ann", NOW).value > 0
+    link_actor(book, "ip", actors_of(ip=""))
+    assert book.risk("ann", NOW).value == 0
+    assert changed_risk(book).keys() == {"ip", "ann"}
+
+
+def test_links_go_when_all_that_they_handed_on_has_faded() -> None:
+    book = risky("key", "ann", actors=actors_of(key="ann", ip="ann"))
+    forget(book, NOW + timedelta(days=1))
+    assert book.links.targets()
+    forget(book, NOW + timedelta(days=60))
+    assert book.links.targets() == []
+    assert all(row is None for row in changed_risk(book).values())

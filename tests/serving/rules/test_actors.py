@@ -51,6 +51,19 @@ def test_what_succeeded_ties_key_address_and_wallet_to_the_account() -> None:
     assert found("bob") == "bob"
 
 
+def test_an_account_has_the_names_that_are_its_alone() -> None:
+    found = seen(
+        {"account": "ann", "key": "key-1", "ip": "1.2.3.4"},
+        {"account": "ann", "key": "key-2"},
+        {"account": "bob", "ip": "1.2.3.4"},
+    )
+    assert found.names("ann") == ["key-1", "key-2"]
+    assert found.names("bob") == []
+    again = Actors()
+    again.restore({name: row for name, row in found.state().items() if row is not None})
+    assert again.names("ann") == ["key-1", "key-2"]
+
+
 @pytest.mark.parametrize("how", [{"outcome": "failure"}, {"status": 403}, {"account": None}])
 def test_what_was_refused_ties_nothing(how: dict[str, Any]) -> None:
     refused = {"account": "ann", "key": "key-1", "ip": "1.2.3.4", **how}
