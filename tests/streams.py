@@ -15,16 +15,29 @@ import polars as pl
 
 from features.catalogue import STREAMS, VIEWS
 from features.stream import TIME, Column, Stream
+from features.trading import SYMBOL_5S, TRADES
 from features.view import FeatureView
+from pipeline.config import Config
 from pipeline.database import open_engine
 from pipeline.lake import Lake
 from pipeline.sources.files import FileSource
+from pipeline.sources.kinds import build
 from pipeline.sources.source import Source
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.live import run
 from pipeline.stream.loop import Loop
 from pipeline.stream.options import Options
 
-__all__ = ["AFTER", "START", "loop_of", "made_up", "sources_of", "write_events", "write_frame"]
+__all__ = [
+    "AFTER",
+    "START",
+    "loop_of",
+    "made_up",
+    "sources_of",
+    "troubled",
+    "write_events",
+    "write_frame",
+]
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 """Two hours before midnight, so that windows fall on two dates of the lake."""
@@ -118,3 +131,38 @@ def loop_of(
         options=options or Options(snapshot_every=timedelta(minutes=30)),
         **how,
     )
+
+
+def troubled(home: Path, store: str | None = None) -> tuple[Config, datetime]:
+    """Run a stream over 209 pushed rows: 4 refused, 2 future, 3 late; another source fails.
+
+    A third gives nothing. Also gives the time of the newest event that is believed.
+    """
+    push = {"kind": "push", "name": "p", "stream": "trades"}
+    quiet = {"kind": "push", "name": "quiet", "stream": "access"}
+    gone = {"kind": "files", "name": "gone", "stream": "orders", "path": str(home / "nowhere")}
+    config = Config.model_validate(
+        {
+            "home": home,
+            "store": store,
+            "batch": 50,
+            "models": "cold",
+            "views": [SYMBOL_5S.name],
+            "sources": [push, gone, quiet],
+        }
+    )
+    rows = made_up(TRADES, 200)
+    newest = rows[TRADES.time].max()
+    assert isinstance(newest, datetime)
+    others = {
+        "late": rows[:3],
+        "future": rows[:2].with_columns(
+            pl.lit(AFTER + timedelta(hours=1), TIME).alias("ts"), id=pl.col("id") + 1_000
+        ),
+        "refused": rows[:4].with_columns(price=pl.lit(-1.0)),
+    }
+    spool = build(config, lambda: AFTER).spools["p"]
+    for part in (rows, *others.values()):
+        spool.append(part)
+    run(config, clock=lambda: AFTER, now=AFTER)
+    return config, newest

@@ -34,6 +34,7 @@ __all__ = [
     "SourceState",
     "StreamState",
     "ViewState",
+    "recorded",
 ]
 
 Connection: TypeAlias = sa.Connection
@@ -147,28 +148,8 @@ class Checkpoint:
 
     def state(self) -> StreamState:
         """Where the loop stands."""
-
-        def of(table: sa.Table) -> list[dict[str, Any]]:
-            found = connection.execute(sa.select(table).where(table.c.loop == self.loop))
-            rows = [dict(row) for row in found.mappings()]
-            return [{k: v for k, v in row.items() if k != "loop"} for row in rows]
-
         with reading(self.engine) as connection:
-            tables = (LOOPS, SOURCES, VIEWS, FAULTS, LEARNED)
-            loops, sources, views, faults, steps = map(of, tables)
-        learned = defaultdict(list)
-        for row in sorted(steps, key=lambda row: row["step"]):
-            learned[row["view"]].append((row["step"], row["windows"]))
-        one: dict[str, Any] = loops[0] if loops else {"step": 0, "committed": None, "intent": None}
-        return StreamState(
-            one["step"],
-            one["committed"],
-            _intent(one["intent"]),
-            {row["source"]: SourceState(**row) for row in sources},
-            {row["view"]: ViewState(**row) for row in views},
-            {row["source"]: row for row in faults},
-            dict(learned),
-        )
+            return _state(connection, self.loop)
 
     def intend(self, intent: Intent) -> None:
         """Write what the next step will do."""
@@ -248,6 +229,42 @@ class Checkpoint:
     def _once(self, write: Callable[[sa.Connection], None]) -> None:
         with self.engine.begin() as connection:
             write(connection)
+
+
+def recorded(engine: sa.Engine, loop: str) -> StreamState | None:
+    """Where a loop stands, by reading alone; None in a database that no loop has used.
+
+    Raises
+    ------
+    sqlalchemy.exc.SQLAlchemyError
+        The database cannot be used.
+    """
+    with reading(engine) as connection:
+        if not all(map(sa.inspect(connection).has_table, METADATA.tables)):
+            return None
+        return _state(connection, loop)
+
+
+def _state(connection: sa.Connection, loop: str) -> StreamState:
+    def of(table: sa.Table) -> list[dict[str, Any]]:
+        found = connection.execute(sa.select(table).where(table.c.loop == loop))
+        rows = [dict(row) for row in found.mappings()]
+        return [{k: v for k, v in row.items() if k != "loop"} for row in rows]
+
+    loops, sources, views, faults, steps = map(of, (LOOPS, SOURCES, VIEWS, FAULTS, LEARNED))
+    learned = defaultdict(list)
+    for row in sorted(steps, key=lambda row: row["step"]):
+        learned[row["view"]].append((row["step"], row["windows"]))
+    one: dict[str, Any] = loops[0] if loops else {"step": 0, "committed": None, "intent": None}
+    return StreamState(
+        one["step"],
+        one["committed"],
+        _intent(one["intent"]),
+        {row["source"]: SourceState(**row) for row in sources},
+        {row["view"]: ViewState(**row) for row in views},
+        {row["source"]: row for row in faults},
+        dict(learned),
+    )
 
 
 def _intent(row: dict[str, Any] | None) -> Intent | None:

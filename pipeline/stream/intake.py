@@ -97,6 +97,11 @@ class Intake:
         """Whether rows wait for a slower source."""
         return any(len(lane.held) for lane in self.lanes.values())
 
+    @property
+    def failing(self) -> set[str]:
+        """Names of the sources that failed when they were last read."""
+        return {name for name, lane in self.lanes.items() if lane.failures}
+
     def read(self, now: datetime) -> dict[str, Batch]:
         """A batch of each source that has one; a source that fails is left alone for a while."""
         batches = {}

@@ -18,7 +18,7 @@ from pipeline.lifecycle.train import model_path
 from pipeline.sources.feeds import Feeds
 from pipeline.sources.kinds import Built, build
 from pipeline.stream.adopt import Models, begin_cold, from_files, from_registry
-from pipeline.stream.checkpoint import Checkpoint, StreamState
+from pipeline.stream.checkpoint import Checkpoint, SourceState, StreamState
 from pipeline.stream.loop import Loop
 from pipeline.stream.options import Options
 from pipeline.stream.sink import Sink
@@ -114,6 +114,8 @@ def run(
 def stream_status(state: StreamState, *, now: datetime) -> dict[str, Any]:
     """How a loop stands: for `tocsin doctor`, as JSON values.
 
+    A source that has failed since it was configured is there too, with nothing given.
+
     Parameters
     ----------
     state : StreamState
@@ -125,22 +127,24 @@ def stream_status(state: StreamState, *, now: datetime) -> dict[str, Any]:
     def behind(at: datetime | None) -> float | None:
         return None if at is None else (now - at).total_seconds()
 
+    failing = {name: SourceState(name, "") for name in state.faults}
     return {
         "step": state.step,
-        "committed": state.committed and state.committed.isoformat(),
-        "unfinished": state.intent is not None,
+        "committed_seconds": behind(state.committed),
+        "unfinished_seconds": behind(state.intent.now if state.intent else None),
         "sources": {
             name: {
                 "stream": s.stream,
                 "position": s.position,
                 "lag_seconds": behind(s.newest),
                 "given": s.given,
+                "accepted": s.given - s.refused - s.future,
                 "refused": s.refused,
                 "future": s.future,
                 "error": state.faults.get(name, {}).get("error"),
                 "failures": state.faults.get(name, {}).get("failures", 0),
             }
-            for name, s in state.sources.items()
+            for name, s in (failing | state.sources).items()
         },
         "views": {
             name: {

@@ -215,6 +215,9 @@ class Loop:
         state = self.checkpoint.state()
         self._step, self._intent = state.step, state.intent
         self.intake.restore(state.sources)
+        # What failed in a process before this one is not known to fail still.
+        for name in state.faults.keys() - self.intake.failing:
+            self.checkpoint.fault(name, None)
         for name, follower in self.followers.items():
             follower.restore(state.views.get(name), state.learned.get(name, ()))
         self._adopter.forget()

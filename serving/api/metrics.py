@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from pipeline.database import reading
+from pipeline.stream.tables import FAULTS, METADATA, SOURCES, VIEWS
 from serving.api.shared import House
 from serving.auth import Viewer
 from serving.store.tables import alerts, incidents, outbox, runs
@@ -29,7 +30,7 @@ class Meters:
     Parameters
     ----------
     engine : sqlalchemy.Engine
-        Asked for alerts, incidents, messages and runs at each scrape.
+        Asked for alerts, incidents, messages, runs and the stream's counts at each scrape.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -94,6 +95,48 @@ class _Store(Collector):
                 for *labels, count in connection.execute(counted):
                     gauge.add_metric(labels, count)
                 yield gauge
+            # The stream makes its tables when it first runs.
+            if all(map(sa.inspect(connection).has_table, METADATA.tables)):
+                yield from _stream(connection)
+
+
+def _stream(connection: sa.Connection) -> Iterator[Metric]:
+    """What `tocsin doctor` tells of sources and views: rows by outcome, failures, newest event.
+
+    Late is told of views, each of which closes its windows in its own time.
+    """
+    s, v = SOURCES.c, VIEWS.c
+    accepted = (s.given - s.refused - s.future).label("accepted")
+    counted = {
+        "source": sa.select(s.loop, s.source, accepted, s.refused, s.future),
+        "view": sa.select(v.loop, v.view, v.accepted, v.late),
+    }
+    for what, asked in counted.items():
+        labels = ["loop", what, "outcome"]
+        name = f"tocsin_{what}_rows"
+        rows = CounterMetricFamily(name, f"Rows of each {what} by outcome.", labels=labels)
+        for loop, one, *counts in connection.execute(asked):
+            for column, count in zip(asked.selected_columns.keys()[2:], counts, strict=True):
+                rows.add_metric([loop, one, column], count)
+        yield rows
+    newest = {
+        "source_newest_event": sa.select(s.loop, s.source, s.newest),
+        "view_closed_until": sa.select(v.loop, v.view, v.closed_until),
+    }
+    for what, asked in newest.items():
+        labels, name = ["loop", what.split("_")[0]], f"tocsin_{what}_timestamp_seconds"
+        times = GaugeMetricFamily(name, "Event time; now less this is the lag.", labels=labels)
+        for loop, one, at in connection.execute(asked):
+            if at is not None:
+                times.add_metric([loop, one], at.timestamp())
+        yield times
+    name, labels = "tocsin_source_failures", ["loop", "source"]
+    failures = GaugeMetricFamily(name, "Failures in a row of sources that fail.", labels=labels)
+    for *labels, count in connection.execute(
+        sa.select(FAULTS.c.loop, FAULTS.c.source, FAULTS.c.failures)
+    ):
+        failures.add_metric(labels, count)
+    yield failures
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

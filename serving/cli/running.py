@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from serving.cli.app import HOME, Home, Json, Seed, answer, app, now, progress
+from serving.cli.app import HOME, Home, Json, Mlflow, Seed, answer, app, now, progress
 
 __all__ = ["demo", "doctor", "serve", "stream", "up"]
 
@@ -49,12 +49,26 @@ def demo(
 
 
 @app.command()
-def doctor(home: Home = HOME, as_json: Json = False) -> None:
-    """Say what is configured, reachable, behind or missing."""
+def doctor(
+    config: Annotated[Path, typer.Option("--config", help="Looked at where it is there.")] = YAML,
+    home: Home = HOME,
+    mlflow: Mlflow = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is configured, reachable, behind or missing; exit 1 if something is broken.
+
+    A configuration says where its home, its store and MLflow are; without one, --home does.
+    """
+    from pipeline.config import read_config
     from pipeline.doctor import examine
     from serving.alerts.thresholds import examine_bars
 
-    findings = [vars(one) for one in (*examine(home, now=now()), *examine_bars(home / "store.db"))]
+    given = read_config(config) if config.exists() or config != YAML else None
+    found = examine(home, now=now(), config=given, mlflow=mlflow)
+    if any((one.what, one.state) == ("store", "ok") for one in found):
+        url = given.store_url if given else f"{home}/store.db"
+        found += examine_bars(Path(url.removeprefix("sqlite:///")))
+    findings = [vars(one) for one in found]
     row = "{state:<7}{what:<32}{detail}".format_map
     answer(findings, as_json, lambda rows: "\n".join(map(row, rows)))
     raise typer.Exit(int(any(finding["state"] == "broken" for finding in findings)))

@@ -14,7 +14,14 @@ from polars.testing import assert_frame_equal
 
 from features.trading import SYMBOL_5S
 from pipeline.database import open_engine
-from pipeline.stream.checkpoint import Adoption, Checkpoint, Intent, SourceState, ViewState
+from pipeline.stream.checkpoint import (
+    Adoption,
+    Checkpoint,
+    Intent,
+    SourceState,
+    ViewState,
+    recorded,
+)
 from tests.postgres import postgres, postgres_url
 from tests.streams import AFTER, loop_of, sources_of, write_events
 
@@ -86,6 +93,16 @@ def test_a_fault_keeps_when_it_began(checkpoint: Checkpoint) -> None:
     }
     checkpoint.fault("s", None)
     assert checkpoint.state().faults == {}
+
+
+def test_a_reader_sees_the_same_and_makes_no_table(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    checkpoint.intend(Intent(1, NOW))
+    checkpoint.fault("s", "down", failures=1)
+    assert recorded(checkpoint.engine, checkpoint.loop) == checkpoint.state()
+    other = open_engine(f"sqlite:///{tmp_path}/other.db")
+    assert recorded(other, "stream") is None
+    assert sa.inspect(other).get_table_names() == []
+    other.dispose()
 
 
 def test_a_loop_does_the_same_on_both_databases(checkpoint: Checkpoint, tmp_path: Path) -> None:

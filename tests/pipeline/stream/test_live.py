@@ -59,6 +59,8 @@ def test_the_status_says_how_far_behind_and_what_is_degraded(tmp_path: Path) -> 
     assert isinstance(newest, datetime)
     assert source["lag_seconds"] == (AFTER - newest).total_seconds()
     assert (source["given"], source["refused"], source["error"]) == (200, 0, None)
+    assert (source["accepted"], status["unfinished_seconds"]) == (200, None)
+    assert status["committed_seconds"] == 0
     assert (view["accepted"], view["late"]) == (200, 0)
     assert view["state"] == "degraded: thresholds only"
     assert "is not a model file" in view["detail"]

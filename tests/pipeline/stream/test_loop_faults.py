@@ -34,6 +34,17 @@ def test_a_full_disk_is_a_step_to_be_done_again(tmp_path: Path) -> None:
     loop.close()
 
 
+def test_a_source_that_works_when_the_loop_begins_again_fails_no_more(tmp_path: Path) -> None:
+    folder = tmp_path / "events"
+    for failing in (True, False):
+        loop = loop_of(tmp_path / "home", [FileSource("t", TRADES, folder)], views=[SYMBOL_5S])
+        loop.step(AFTER)
+        assert ("t" in loop.checkpoint.state().faults) is failing
+        loop.close()
+        loop.checkpoint.close()
+        folder.mkdir(exist_ok=True)
+
+
 def test_a_truncated_file_is_put_aside_and_the_loop_goes_on(tmp_path: Path) -> None:
     rows = made_up(TRADES, 90)
     for i in range(3):
