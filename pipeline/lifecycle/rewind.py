@@ -67,7 +67,7 @@ def rewind(
     with TemporaryDirectory() as folder:
         file = Path(folder, "model.npz")
         scorer.save(file)
-        told = f"without {len(incidents)} incidents: {why}"
+        told = f"incidents left out: {len(incidents)}; {why}"
         version = enlist(view, file, registry, origin, decision="promote", why=told, metrics={})
     settle(registry, version, who=who, now=now)
     champion(view, registry, home)

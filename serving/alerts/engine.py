@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 import polars as pl
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ from serving.verdict import Rarity, RiskNow, Verdict, judge
 __all__ = ["AlertEngine", "Correlations"]
 
 FADING = timedelta(hours=1)
+MARK = "engine"
 # What a breach adds to an entity's risk, by severity.
 POINTS = {"info": 5.0, "low": 15.0, "medium": 35.0, "high": 65.0, "critical": 95.0}
 
@@ -99,8 +101,8 @@ class AlertEngine:
         self._model = ""
         self._actors = actors
         self._witness = witness
-        # Of the transaction whose end is not known yet; nothing is known before the first.
-        self._transaction: object = _NEVER
+        self._transaction: object = None
+        self._mark: dict[str, str] | None = None
         self._fading = datetime.min.replace(tzinfo=UTC)
 
     def see(self, connection: sa.Connection, stream: str, events: pl.DataFrame) -> None:
@@ -204,16 +206,19 @@ class AlertEngine:
         restore_risk(self.risk, parts[RISK])
 
     def _enter(self, connection: sa.Connection) -> None:
-        """Go back to what the database knows unless the last transaction was committed."""
-        transaction = connection.get_transaction() or connection.begin()
-        if self._transaction not in (None, transaction):
-            self.restore(connection)
-        if self._transaction is not transaction:
-            self._transaction = transaction
-            sa.event.listen(connection, "commit", self._committed, once=True)
+        """Go back to what the database knows unless it knows what was done here last.
 
-    def _committed(self, _connection: sa.Connection) -> None:
-        self._transaction = None
+        Each transaction leaves a mark: whether a commit that failed was done, only that can tell.
+        """
+        transaction = connection.get_transaction() or connection.begin()
+        if self._transaction is transaction:
+            return
+        self._transaction = transaction
+        wanted = sa.select(memory.c.state).where(memory.c.part == MARK, memory.c.key == MARK)
+        if self._mark is None or connection.execute(wanted).scalar() != self._mark:
+            self.restore(connection)
+        self._mark = {"transaction": uuid4().hex}
+        _keep(connection, MARK, {MARK: self._mark})
 
     def _ledger(self, connection: sa.Connection, now: datetime) -> Ledger:
         return Ledger(connection, self._routes, self._inhibitions, self._start, self.group, now=now)
@@ -285,6 +290,3 @@ def _keep(
     gone = [key for key, state in changed.items() if state is None]
     for chunk in (gone[i : i + 500] for i in range(0, len(gone), 500)):
         connection.execute(memory.delete().where(memory.c.part == part, memory.c.key.in_(chunk)))
-
-
-_NEVER = object()

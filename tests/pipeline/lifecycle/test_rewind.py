@@ -52,7 +52,7 @@ def test_the_champion_is_as_if_it_had_never_seen_the_incident(home: Path) -> Non
     probe = made_up(FIRST + THEN, 300)
     assert_frame_equal(found.scorer.run(probe), expected.run(probe), check_exact=True)
     change = registry.changes(VIEW.name)[-1]
-    assert (change.who, change.why) == ("ann", f"without 1 incidents: {WHY}")
+    assert (change.who, change.why) == ("ann", f"incidents left out: 1; {WHY}")
 
 
 def test_without_a_snapshot_the_champion_stays(

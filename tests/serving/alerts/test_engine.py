@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -160,3 +161,31 @@ def test_the_wake_of_a_breach_does_not_change_its_words(bench: Bench) -> None:
     (alert,) = [row for row in bench.rows(alerts) if row["family"] == "host.memory"]
     assert "uses 80 %" in alert["why"]
     assert alert["per_day"] == 0.01
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("minute", range(7))
+def test_a_commit_that_fails_counts_as_what_the_database_made_of_it(
+    bench: Bench, store_again: Bench, monkeypatch: pytest.MonkeyPatch, minute: int, done: bool
+) -> None:
+    commit = bench.engine.dialect.do_commit
+
+    def fail(connection: Any) -> None:
+        commit(connection) if done else connection.rollback()
+        raise OSError("the database went away")
+
+    for number, value in enumerate((80, 80, 88, 10, 10, 10, 80)):
+        store_again.minute({"a": value})
+        if number == minute:
+            with monkeypatch.context() as patch:
+                patch.setattr(bench.engine.dialect, "do_commit", fail)
+                with pytest.raises(OSError, match="went away"):
+                    bench.minute({"a": value})
+            if done:
+                continue
+            bench.now -= timedelta(minutes=1)
+        bench.minute({"a": value})
+    shown = ("id", "state", "severity", "windows", "opened_at", "last_seen", "resolved_at")
+    assert [{name: row[name] for name in shown} for row in bench.rows(alerts)] == [
+        {name: row[name] for name in shown} for row in store_again.rows(alerts)
+    ]
