@@ -66,7 +66,11 @@ def test_without_a_snapshot_the_champion_stays(
     assert [one.number for one in registry.versions(VIEW.name)] == [1]
 
 
-def test_the_command_takes_the_incidents_from_a_file(home: Path, tmp_path: Path) -> None:
+def test_the_command_takes_the_incidents_from_a_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow sets it for the whole process when it is asked to load a model.
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     file = tmp_path / "incidents.csv"
     time = pl.col("start", "end").dt.strftime("%Y-%m-%dT%H:%M:%S%:z")
     incident().with_columns(time).write_csv(file)
