@@ -193,13 +193,10 @@ def timed(home: Path, events: Path, batch: int) -> float:
 def follow_topic(home: Path, address: str, topic: str, count: int) -> None:
     """Follow two partitions of a topic until so many rows were read, then close all windows."""
     from features.trading import SYMBOL_5S, TRADES
-    from pipeline.sources.kafka import KafkaSource
+    from pipeline.sources.kafka import KafkaTopic
 
-    sources = [
-        KafkaSource(f"k.{n}", TRADES, topic, n, {"bootstrap.servers": address}, batch=20)
-        for n in (0, 1)
-    ]
-    loop = loop_of(home, sources, views=[SYMBOL_5S])
+    source = KafkaTopic("k", TRADES, topic, {"bootstrap.servers": address}, batch=20)
+    loop = loop_of(home, [source], views=[SYMBOL_5S])
     while sum(s.given for s in loop.checkpoint.state().sources.values()) < count:
         loop.step(AFTER)
     loop.replay(AFTER)

@@ -1,4 +1,4 @@
-"""A partition of a Kafka topic as a source; where reading goes on is ours, not the broker's."""
+"""A Kafka topic as sources, one a partition; where reading goes on is ours, not the broker's."""
 
 from __future__ import annotations
 
@@ -16,34 +16,13 @@ from pipeline.sources.lines import Parsed, parse_json
 from pipeline.sources.source import Batch, Position, SourceError, unreadable
 from pipeline.stream.border import as_texts
 
-__all__ = ["KafkaSource", "Value", "partitions"]
+__all__ = ["KafkaSource", "KafkaTopic", "Value"]
 
 Value = Literal["json", "arrow"]
 
 BATCH = 50_000
 WAIT = 0.1
 ANSWER_WITHIN, REPEAT_WITHIN = 10.0, 30.0
-
-
-def partitions(servers: Mapping[str, str], topic: str) -> list[int]:
-    """The partitions of a topic.
-
-    Raises
-    ------
-    SourceError
-        The broker does not answer, or has no such topic.
-    """
-    try:
-        consumer = _consumer(servers)
-        try:
-            found = consumer.list_topics(topic, timeout=10).topics[topic]
-        finally:
-            consumer.close()
-    except KafkaException as error:
-        raise SourceError(f"topic {topic}: {_told(error.args[0])}") from error
-    if found.error is not None:
-        raise SourceError(f"topic {topic}: {_told(found.error)}")
-    return sorted(found.partitions)
 
 
 class KafkaSource:
@@ -156,6 +135,51 @@ class KafkaSource:
             if time.monotonic() > deadline:
                 self._next = None
                 raise SourceError(f"{self._place}: offsets {offset} to {until} do not come again")
+
+
+class KafkaTopic:
+    """A topic whose partitions the broker is asked for; see `KafkaSource` for the parameters."""
+
+    def __init__(
+        self,
+        name: str,
+        stream: Stream,
+        topic: str,
+        servers: Mapping[str, str],
+        *,
+        value: Value = "json",
+        batch: int = BATCH,
+    ) -> None:
+        self.name = name
+        self.stream = stream
+        self._topic, self._servers = topic, dict(servers)
+        self._value, self._batch = value, batch
+
+    def part(self, number: int) -> KafkaSource:
+        """The source of one partition."""
+        return KafkaSource(
+            f"{self.name}.{number}",
+            self.stream,
+            self._topic,
+            number,
+            self._servers,
+            value=self._value,
+            batch=self._batch,
+        )
+
+    def parts(self) -> list[KafkaSource]:
+        """See `pipeline.sources.source.Divided`."""
+        try:
+            consumer = _consumer(self._servers)
+            try:
+                found = consumer.list_topics(self._topic, timeout=10).topics[self._topic]
+            finally:
+                consumer.close()
+        except KafkaException as error:
+            raise SourceError(f"topic {self._topic}: {_told(error.args[0])}") from error
+        if found.error is not None:
+            raise SourceError(f"topic {self._topic}: {_told(found.error)}")
+        return [self.part(number) for number in sorted(found.partitions)]
 
 
 def _consumer(servers: Mapping[str, str]) -> Consumer:

@@ -14,7 +14,7 @@ from features.catalogue import STREAMS
 from features.stream import Stream
 from pipeline.config import Config, Strict
 from pipeline.sources.feeds import Feed
-from pipeline.sources.source import Source
+from pipeline.sources.source import Divided, Source
 from pipeline.sources.spool import Spool
 
 __all__ = ["Built", "Kind", "OfStream"]
@@ -28,7 +28,7 @@ class Built:
 
     Parameters
     ----------
-    sources : list of Source
+    sources : list of Source or Divided
         For the loop.
     feeds : list of Feed
         For `pipeline.sources.feeds.Feeds`.
@@ -36,7 +36,7 @@ class Built:
         Where pushes go, by the name of their source.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[Source | Divided] = field(default_factory=list)
     feeds: list[Feed] = field(default_factory=list)
     spools: dict[str, Spool] = field(default_factory=dict)
 

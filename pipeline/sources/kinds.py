@@ -16,7 +16,7 @@ from pipeline.sources.feeds import HostFeed
 from pipeline.sources.files import FileSource
 from pipeline.sources.host import CADENCE, HostSource
 from pipeline.sources.kind import Built, Kind, OfStream
-from pipeline.sources.source import Source
+from pipeline.sources.source import Divided, Source
 from pipeline.sources.spool import Spool, SpoolSource
 
 __all__ = ["Built", "Push", "build", "kinds_of"]
@@ -62,7 +62,7 @@ class Host(Kind):
     def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
         """See `Kind`."""
         spools = {s: self._spool(config, f"{self.name}.{s}", self.limit_mb) for s in CADENCE}
-        sources: list[Source] = [
+        sources: list[Source | Divided] = [
             SpoolSource(f"{self.name}.{stream}", STREAMS[stream], spool, batch=config.batch)
             for stream, spool in spools.items()
         ]
@@ -121,25 +121,16 @@ class Kafka(OfStream):
     partitions: tuple[int, ...] | None = None
 
     def build(self, config: Config, clock: Callable[[], datetime]) -> Built:
-        """See `Kind`. Asks the broker for the partitions where none are named."""
-        from pipeline.sources.kafka import KafkaSource, partitions
+        """See `Kind`. The broker is asked for the partitions where none are named."""
+        from pipeline.sources.kafka import KafkaTopic
 
         servers = {name: reveal(value) for name, value in self.settings.items()}
-        numbers = self.partitions or partitions(servers, self.topic)
-        return Built(
-            [
-                KafkaSource(
-                    f"{self.name}.{number}",
-                    self.of,
-                    self.topic,
-                    number,
-                    servers,
-                    value=self.value,
-                    batch=config.batch,
-                )
-                for number in numbers
-            ]
+        topic = KafkaTopic(
+            self.name, self.of, self.topic, servers, value=self.value, batch=config.batch
         )
+        if self.partitions is None:
+            return Built([topic])
+        return Built([topic.part(number) for number in self.partitions])
 
 
 class AccessLogs(Kind):

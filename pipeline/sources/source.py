@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
 
 from features.stream import Stream
 
-__all__ = ["REFUSED", "Batch", "Position", "Source", "SourceError", "unreadable"]
+__all__ = ["REFUSED", "Batch", "Divided", "Position", "Source", "SourceError", "unreadable"]
 
 Position: TypeAlias = dict[str, Any]
 """Where reading goes on; made of what JSON can hold, and understood by its own source alone."""
@@ -87,6 +88,26 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give up connections and files; reading again opens them."""
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """What is read in parts, each a source of its own, known only once it can be asked."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stream(self) -> Stream: ...
+
+    def parts(self) -> Sequence[Source]:
+        """The parts there are now; a part keeps its name.
+
+        Raises
+        ------
+        SourceError
+            It cannot be asked now.
+        """
 
 
 def unreadable(reason: str, rows: list[str]) -> pl.DataFrame:

@@ -14,24 +14,36 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from features.stream import Stream
-from pipeline.sources.source import Batch, Position, Source, SourceError
+from pipeline.sources.source import Batch, Divided, Position, Source, SourceError
 from pipeline.stream.border import aside, aside_lines, judge, pack, unpack
 from pipeline.stream.checkpoint import SourceState
 
 __all__ = ["Intake", "Lane", "Taken"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)
+DIVIDED_AGAIN = timedelta(minutes=5)
+"""How long until a divided source is asked again for its parts: a topic may grow."""
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """When something is asked again; after a failure later and later."""
+
+    failures: int = 0
+    retry_at: datetime | None = None
+
+    def waits(self, now: datetime) -> bool:
+        """Whether it is left alone for now."""
+        return self.retry_at is not None and now < self.retry_at
 
 
 @dataclass
-class Lane:
+class Lane(Turn):
     """One source as the loop sees it."""
 
     source: Source
     state: SourceState
     held: pl.DataFrame
-    failures: int = 0
-    retry_at: datetime | None = None
 
     @property
     def stream(self) -> Stream:
@@ -53,8 +65,8 @@ class Intake:
 
     Parameters
     ----------
-    sources : sequence of Source
-        Of different names.
+    sources : sequence of Source or Divided
+        Of different names. The parts of a divided one join as they are found.
     future_tolerance : timedelta
         Events further than this ahead of the clock are put aside.
     report : callable
@@ -69,26 +81,26 @@ class Intake:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[Source | Divided],
         *,
         future_tolerance: timedelta,
         report: Callable[[str, str | None, int, datetime | None], None],
     ) -> None:
-        self.sources = {source.name: source for source in sources}
-        if len(self.sources) < len(sources):
+        if len({source.name for source in sources}) < len(sources):
             raise ValueError(f"sources {[s.name for s in sources]}: expected different names")
+        self._divided = {s.name: (s, Turn()) for s in sources if isinstance(s, Divided)}
+        self.sources = {s.name: s for s in sources if not isinstance(s, Divided)}
         self.lanes: dict[str, Lane] = {}
+        self._states: Mapping[str, SourceState] = {}
         self._tolerance = future_tolerance
         self._report = report
         self._chance = random.Random(0)
 
     def restore(self, states: Mapping[str, SourceState]) -> None:
         """Go on from a checkpoint; a source that it does not know begins."""
-        before, self.lanes = self.lanes, {}
+        before, self.lanes, self._states = self.lanes, {}, states
         for name, source in self.sources.items():
-            state = states.get(name, SourceState(name, source.stream.name))
-            held = source.stream.empty if state.held is None else unpack(state.held)
-            lane = self.lanes[name] = Lane(source, state, held)
+            lane = self.lanes[name] = self._begin(source)
             if name in before:
                 lane.failures, lane.retry_at = before[name].failures, before[name].retry_at
 
@@ -100,23 +112,23 @@ class Intake:
     @property
     def failing(self) -> set[str]:
         """Names of the sources that failed when they were last read."""
-        return {name for name, lane in self.lanes.items() if lane.failures}
+        turns = {name: turn for name, (_, turn) in self._divided.items()} | self.lanes
+        return {name for name, turn in turns.items() if turn.failures}
 
     def read(self, now: datetime) -> dict[str, Batch]:
         """A batch of each source that has one; a source that fails is left alone for a while."""
+        self._divide(now)
         batches = {}
         for name, lane in self.lanes.items():
-            if len(lane.held) > 0 or (lane.retry_at is not None and now < lane.retry_at):
+            if len(lane.held) > 0 or lane.waits(now):
                 continue
             try:
                 batch = lane.source.read(lane.state.position)
             # Whatever a source raises, the others go on.
             except Exception as error:
-                self._failed(lane, error, now)
+                self._failed(name, lane, error, now)
                 continue
-            if lane.failures:
-                lane.failures, lane.retry_at = 0, None
-                self._report(name, None, 0, None)
+            self._worked(name, lane, None)
             if batch is not None:
                 batches[name] = batch
         return batches
@@ -129,6 +141,9 @@ class Intake:
         SourceError
             A source is not there, or cannot give them again.
         """
+        if until.keys() - self.lanes.keys():
+            for whole, _ in self._divided.values():
+                self._join(whole.parts())
         batches = {}
         for name, position in until.items():
             if name not in self.lanes:
@@ -216,9 +231,39 @@ class Intake:
                 lane.held = ahead
         return pl.concat(part.filter(now) for part in parts).sort(stream.time, maintain_order=True)
 
-    def _failed(self, lane: Lane, error: Exception, now: datetime) -> None:
-        lane.failures += 1
-        wait = min(FIRST_WAIT * 2 ** min(lane.failures - 1, 20), LONGEST_WAIT)
-        lane.retry_at = now + wait * self._chance.uniform(0.5, 1.0)
+    def _begin(self, source: Source) -> Lane:
+        """A lane that goes on where the checkpoint has the source."""
+        state = self._states.get(source.name, SourceState(source.name, source.stream.name))
+        held = source.stream.empty if state.held is None else unpack(state.held)
+        return Lane(source, state, held)
+
+    def _divide(self, now: datetime) -> None:
+        """Let parts join that are new."""
+        for name, (whole, turn) in self._divided.items():
+            if turn.waits(now):
+                continue
+            try:
+                self._join(whole.parts())
+            # As where a source is read.
+            except Exception as error:
+                self._failed(name, turn, error, now)
+            else:
+                self._worked(name, turn, now + DIVIDED_AGAIN)
+
+    def _join(self, parts: Sequence[Source]) -> None:
+        for part in parts:
+            if part.name not in self.sources:
+                self.sources[part.name] = part
+                self.lanes[part.name] = self._begin(part)
+
+    def _worked(self, name: str, turn: Turn, retry_at: datetime | None) -> None:
+        if turn.failures:
+            self._report(name, None, 0, None)
+        turn.failures, turn.retry_at = 0, retry_at
+
+    def _failed(self, name: str, turn: Turn, error: Exception, now: datetime) -> None:
+        turn.failures += 1
+        wait = min(FIRST_WAIT * 2 ** min(turn.failures - 1, 20), LONGEST_WAIT)
+        turn.retry_at = now + wait * self._chance.uniform(0.5, 1.0)
         told = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
-        self._report(lane.source.name, told, lane.failures, lane.retry_at)
+        self._report(name, told, turn.failures, turn.retry_at)

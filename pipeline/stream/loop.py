@@ -23,7 +23,7 @@ from pipeline.lake import Lake, LakeError
 from pipeline.lake.schema import ASIDE, SCORES
 from pipeline.lifecycle.enlist import BusyError
 from pipeline.lifecycle.snapshots import Snapshots
-from pipeline.sources.source import Batch, Position, Source, SourceError
+from pipeline.sources.source import Batch, Divided, Position, Source, SourceError
 from pipeline.stream.adopt import Adopter, Models, begin_cold
 from pipeline.stream.cases import Case, heard
 from pipeline.stream.checkpoint import Checkpoint, Connection, DatabaseError, Intent
@@ -54,7 +54,7 @@ class Loop:
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of Source or Divided
     views : sequence of FeatureView
         Those whose stream has no source stay silent.
     lake : Lake
@@ -75,7 +75,7 @@ class Loop:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[Source | Divided],
         views: Sequence[FeatureView],
         *,
         lake: Lake,

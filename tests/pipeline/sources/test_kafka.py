@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from features.silence import batch_windows
 from features.trading import SYMBOL_5S, TRADES
-from pipeline.sources.kafka import KafkaSource, partitions
+from pipeline.sources.kafka import KafkaSource, KafkaTopic
 from pipeline.sources.source import Batch, Position, SourceError
 from tests.broker import broker, produce, topic_of
 from tests.crash import follow_topic
@@ -96,12 +96,13 @@ def test_what_is_no_row_is_refused_and_counted(broker: str) -> None:
 
 def test_a_broker_that_is_away_is_an_error_that_names_it() -> None:
     with pytest.raises(SourceError, match=r"topic t: _TRANSPORT|topic t: _ALL_BROKERS_DOWN"):
-        partitions({"bootstrap.servers": "127.0.0.1:9", "log_level": "0"}, "t")
+        KafkaTopic("k", TRADES, "t", {"bootstrap.servers": "127.0.0.1:9", "log_level": "0"}).parts()
 
 
 def test_a_killed_consumer_loses_nothing_and_doubles_nothing(broker: str, tmp_path: Path) -> None:
     topic = topic_of(broker, 2)
-    assert partitions({"bootstrap.servers": broker}, topic) == [0, 1]
+    parts = KafkaTopic("k", TRADES, topic, {"bootstrap.servers": broker}).parts()
+    assert [part.name for part in parts] == ["k.0", "k.1"]
     produce(broker, topic, [(i % 2, line) for i, line in enumerate(lines(ROWS))])
     context, chance = multiprocessing.get_context("forkserver"), random.Random(2)
     for lifetime in (*(chance.uniform(0.5, 3.0) for _ in range(3)), None):

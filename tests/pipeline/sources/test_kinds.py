@@ -59,7 +59,13 @@ def test_a_kind_becomes_sources_of_its_streams(
     assert [source.stream.name for source in made.sources] == streams
     assert len({source.name for source in made.sources}) == len(streams)
     for each in (*made.sources, *made.feeds):
-        each.close()
+        each.close()  # type: ignore[union-attr]
+
+
+def test_a_broker_that_is_away_stops_nobody_from_starting(tmp_path: Path) -> None:
+    given = {key: value for key, value in KINDS[4][0].items() if key != "partitions"}
+    made = built(tmp_path, {**given, "settings": {"bootstrap.servers": "127.0.0.1:9"}})
+    assert [(source.name, source.stream.name) for source in made.sources] == [("k", "trades")]
 
 
 def test_pushes_have_a_spool_by_name(tmp_path: Path) -> None:

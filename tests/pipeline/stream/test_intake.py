@@ -9,7 +9,7 @@ import pytest
 
 from features.trading import TRADES
 from pipeline.sources.source import Batch, Position, SourceError
-from pipeline.stream.intake import FIRST_WAIT, LONGEST_WAIT, Intake
+from pipeline.stream.intake import DIVIDED_AGAIN, FIRST_WAIT, LONGEST_WAIT, Intake
 from tests.streams import AFTER, made_up
 
 ROWS = made_up(TRADES, 40)
@@ -37,7 +37,22 @@ class Listed:
     def close(self) -> None: ...
 
 
-def intake(*sources: Listed) -> tuple[Intake, list[tuple[object, ...]]]:
+class Topic:
+    """Parts that are found one question after another; an exception is raised once."""
+
+    name, stream = "t", TRADES
+
+    def __init__(self, *answers: list[Listed] | Exception) -> None:
+        self.answers = list(answers)
+
+    def parts(self) -> list[Listed]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def intake(*sources: Listed | Topic) -> tuple[Intake, list[tuple[object, ...]]]:
     said: list[tuple[object, ...]] = []
     made = Intake(
         sources, future_tolerance=timedelta(seconds=10), report=lambda *what: said.append(what)
@@ -126,3 +141,31 @@ def test_a_step_of_a_source_that_is_gone_cannot_be_done_again() -> None:
         made.again({"b": {"at": 1}})
     with pytest.raises(SourceError, match="has no rows up to"):
         made.again({"a": {"at": 1}})
+
+
+def test_a_topic_that_cannot_be_asked_is_asked_again_while_the_others_go_on() -> None:
+    topic = Topic(SourceError("broker down"), [Listed("t.0", ROWS[3:5])])
+    made, said = intake(Listed("a", ROWS[:1], ROWS[1:3]), topic)
+    assert step(made) == [0]
+    assert made.failing == {"t"}
+    assert step(made) == [1, 2]
+    later = AFTER + LONGEST_WAIT
+    assert step(made, later) == [3, 4]
+    assert made.failing == set()
+    assert [what[:3] for what in said] == [("t", "broker down", 1), ("t", None, 0)]
+
+
+def test_a_part_that_is_new_joins_and_the_others_stay_where_they_are() -> None:
+    first, second = Listed("t.0", ROWS[:2], ROWS[4:6]), Listed("t.1", ROWS[2:4])
+    made, _ = intake(Topic([first], [Listed("t.0"), second]))
+    assert step(made) == [0, 1]
+    assert made.read(AFTER).keys() == {"t.0"}
+    assert made.read(AFTER + DIVIDED_AGAIN).keys() == {"t.0", "t.1"}
+
+
+def test_a_killed_step_of_a_part_is_done_again_once_the_topic_can_be_asked() -> None:
+    position = Position(at=1)
+    made, _ = intake(Topic(SourceError("broker down"), [Listed("t.0", ROWS[:2])]))
+    with pytest.raises(SourceError, match="broker down"):
+        made.again({"t.0": position})
+    assert made.again({"t.0": position})["t.0"].events["id"].to_list() == [0, 1]
