@@ -8,8 +8,8 @@ from threading import Event, Thread
 from typing import Protocol
 
 from pipeline.sources.host import HostSource
-from pipeline.sources.source import SourceError
-from pipeline.sources.spool import Spool, SpoolFullError
+from pipeline.sources.source import told
+from pipeline.sources.spool import Spool
 
 __all__ = ["Feed", "Feeds", "HostFeed"]
 
@@ -74,11 +74,15 @@ class Feeds:
     clock : callable
         Gives the aware time.
     report : callable
-        Told in one line when a feed fails, and when it works again.
+        Told the feed and the error when one fails, and how often it did in a row; None when it
+        works again.
     """
 
     def __init__(
-        self, feeds: Sequence[Feed], clock: Callable[[], datetime], report: Callable[[str], None]
+        self,
+        feeds: Sequence[Feed],
+        clock: Callable[[], datetime],
+        report: Callable[[str, str | None, int], None],
     ) -> None:
         self._clock, self._report = clock, report
         self._stop = Event()
@@ -99,14 +103,15 @@ class Feeds:
             thread.join()
 
     def _run(self, feed: Feed) -> None:
-        failed = False
+        failures = 0
         while not self._stop.is_set():
             try:
-                if feed.poll(self._clock()) and failed:
-                    self._report(f"source {feed.name}: works again")
-                    failed = False
-            except (SourceError, SpoolFullError, OSError) as error:
-                self._report(f"source {feed.name}: {error}")
-                failed = True
+                if feed.poll(self._clock()) and failures:
+                    failures = 0
+                    self._report(feed.name, None, 0)
+            # Whatever a feed raises, it is asked again.
+            except Exception as error:
+                failures += 1
+                self._report(feed.name, told(error), failures)
             self._stop.wait(TICK)
         feed.close()

@@ -10,7 +10,7 @@ import polars as pl
 
 from features.stream import Stream
 
-__all__ = ["REFUSED", "Batch", "Divided", "Position", "Source", "SourceError", "unreadable"]
+__all__ = ["REFUSED", "Batch", "Divided", "Position", "Source", "SourceError", "told", "unreadable"]
 
 Position: TypeAlias = dict[str, Any]
 """Where reading goes on; made of what JSON can hold, and understood by its own source alone."""
@@ -108,6 +108,15 @@ class Divided(Protocol):
         SourceError
             It cannot be asked now.
         """
+
+
+def told(error: Exception) -> str:
+    """What went wrong, for people.
+
+    >>> told(SourceError("broker down")), told(KeyError("x"))
+    ('broker down', "KeyError: 'x'")
+    """
+    return str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
 
 
 def unreadable(reason: str, rows: list[str]) -> pl.DataFrame:

@@ -212,6 +212,14 @@ class Checkpoint:
 
         self._again(write)
 
+    def forget_faults(self) -> None:
+        """No source of this loop is known to fail."""
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(FAULTS.delete().where(FAULTS.c.loop == self.loop))
+
+        self._again(write)
+
     def close(self) -> None:
         """Give up the connections to the database."""
         self.engine.dispose()

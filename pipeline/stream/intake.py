@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from features.stream import Stream
-from pipeline.sources.source import Batch, Divided, Position, Source, SourceError
+from pipeline.sources.source import Batch, Divided, Position, Source, SourceError, told
 from pipeline.stream.border import aside, aside_lines, judge, pack, unpack
 from pipeline.stream.checkpoint import SourceState
 
@@ -108,12 +108,6 @@ class Intake:
     def holding(self) -> bool:
         """Whether rows wait for a slower source."""
         return any(len(lane.held) for lane in self.lanes.values())
-
-    @property
-    def failing(self) -> set[str]:
-        """Names of the sources that failed when they were last read."""
-        turns = {name: turn for name, (_, turn) in self._divided.items()} | self.lanes
-        return {name for name, turn in turns.items() if turn.failures}
 
     def read(self, now: datetime) -> dict[str, Batch]:
         """A batch of each source that has one; a source that fails is left alone for a while."""
@@ -265,5 +259,4 @@ class Intake:
         turn.failures += 1
         wait = min(FIRST_WAIT * 2 ** min(turn.failures - 1, 20), LONGEST_WAIT)
         turn.retry_at = now + wait * self._chance.uniform(0.5, 1.0)
-        told = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
-        self._report(name, told, turn.failures, turn.retry_at)
+        self._report(name, told(error), turn.failures, turn.retry_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import Event, current_thread, main_thread
 from types import FrameType
@@ -18,7 +18,7 @@ from pipeline.lifecycle.train import model_path
 from pipeline.sources.feeds import Feeds
 from pipeline.sources.kinds import Built, build
 from pipeline.stream.adopt import Models, begin_cold, from_files, from_registry
-from pipeline.stream.checkpoint import Checkpoint, SourceState, StreamState
+from pipeline.stream.checkpoint import Checkpoint, DatabaseError, SourceState, StreamState
 from pipeline.stream.loop import Loop
 from pipeline.stream.options import Options
 from pipeline.stream.sink import Sink
@@ -98,7 +98,12 @@ def run(
     try:
         if now is not None:
             return loop.replay(now)
-        feeds = Feeds(built.feeds, clock, report)
+
+        def fault(name: str, error: str | None, failures: int) -> None:
+            with suppress(DatabaseError):
+                loop.source_fault(name, error, failures)
+
+        feeds = Feeds(built.feeds, clock, fault)
         with _signals(stop):
             feeds.start()
             try:

@@ -71,6 +71,8 @@ class Loop:
     ------
     StreamBusyError
         Another process runs the loop of this name in this home.
+    DatabaseError
+        The checkpoint cannot be used.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class Loop:
         except BlockingIOError as error:
             self._lock.close()
             raise StreamBusyError(f"another process runs the loop in {folder}") from error
+        # What failed in a process before this one is not known to fail still.
+        checkpoint.forget_faults()
         self.intake = Intake(
-            sources, future_tolerance=self.options.future_tolerance, report=self._source_fault
+            sources, future_tolerance=self.options.future_tolerance, report=self.source_fault
         )
         self.followers = {
             view.name: Follower(
@@ -142,7 +146,7 @@ class Loop:
                 models = self._adopter.due(now)
                 cases = self._heard(now)
                 news = batches or models or cases or flush or self.intake.holding
-                if not (news or self._due(now)):
+                if not (news or any(f.due(now) for f in self.followers.values())):
                     return False
                 until = {name: batch.position for name, batch in batches.items()}
                 intent = Intent(self._step + 1, now, until, models, flush, cases)
@@ -202,10 +206,6 @@ class Loop:
             steps += self.step(now, flush=True)
         return steps
 
-    def advance_to(self, now: datetime) -> bool:
-        """Close the windows that are over by ``now`` where no event came for the idle timeout."""
-        return self.step(now)
-
     def close(self) -> None:
         """Close the sources and let another process run the loop."""
         self.intake.close()
@@ -215,9 +215,6 @@ class Loop:
         state = self.checkpoint.state()
         self._step, self._intent = state.step, state.intent
         self.intake.restore(state.sources)
-        # What failed in a process before this one is not known to fail still.
-        for name in state.faults.keys() - self.intake.failing:
-            self.checkpoint.fault(name, None)
         for name, follower in self.followers.items():
             follower.restore(state.views.get(name), state.learned.get(name, ()))
         self._adopter.forget()
@@ -226,9 +223,6 @@ class Loop:
     def _heard(self, now: datetime) -> dict[str, list[Case]]:
         scorers = {name: follower.scorer for name, follower in self.followers.items()}
         return heard(self._sink, self.checkpoint, scorers, now)
-
-    def _due(self, now: datetime) -> bool:
-        return any(follower.due(now) for follower in self.followers.values())
 
     def _carry_out(self, intent: Intent, batches: Mapping[str, Batch]) -> None:
         taken = self.intake.take(batches, intent.now, all_of_it=intent.flush)
@@ -287,9 +281,16 @@ class Loop:
         views = {name: self.followers[name].view for name in outcomes}
         give(self._sink, connection, views, outcomes, taken.events, now=intent.now)
 
-    def _source_fault(
-        self, name: str, error: str | None, failures: int, retry_at: datetime | None
+    def source_fault(
+        self, name: str, error: str | None, failures: int, retry_at: datetime | None = None
     ) -> None:
+        """Tell that a source fails, or with None that it works again, and keep it for the doctor.
+
+        Raises
+        ------
+        DatabaseError
+            It could not be kept.
+        """
         if error is None:
             self._report(f"source {name}: works again")
             self.checkpoint.fault(name, None)

@@ -42,6 +42,8 @@ class Scripted:
         told = self.first.pop(0) if self.first else "answer"
         if told == "down":
             raise SourceError("down")
+        if told == "odd":
+            raise KeyError("cpu")
         if told == "answer":
             self.polled.put(now)
         return told == "answer"
@@ -51,16 +53,16 @@ class Scripted:
 
 
 def test_a_feed_that_fails_is_told_of_and_asked_again() -> None:
-    said: Queue[str] = Queue()
-    bad, good = Scripted("bad", "down", "not due", "down", "not due"), Scripted("good")
-    feeds = Feeds([bad, good], lambda: AFTER, said.put)
+    said: Queue[tuple[str, str | None, int]] = Queue()
+    bad, good = Scripted("bad", "down", "not due", "odd", "not due"), Scripted("good")
+    feeds = Feeds([bad, good], lambda: AFTER, lambda *what: said.put(what))
     feeds.start()
-    assert good.polled.get(timeout=30) == AFTER
-    assert bad.polled.get(timeout=30) == AFTER
+    assert good.polled.get(timeout=300) == AFTER
+    assert bad.polled.get(timeout=300) == AFTER
     feeds.stop()
     # It does not work again merely because it was not due.
-    assert said.get() == "source bad: down"
-    assert said.get() == "source bad: down"
-    assert said.get() == "source bad: works again"
+    assert said.get() == ("bad", "down", 1)
+    assert said.get() == ("bad", "KeyError: 'cpu'", 2)
+    assert said.get() == ("bad", None, 0)
     assert bad.closed
     assert good.closed

@@ -147,11 +147,9 @@ def test_a_topic_that_cannot_be_asked_is_asked_again_while_the_others_go_on() ->
     topic = Topic(SourceError("broker down"), [Listed("t.0", ROWS[3:5])])
     made, said = intake(Listed("a", ROWS[:1], ROWS[1:3]), topic)
     assert step(made) == [0]
-    assert made.failing == {"t"}
     assert step(made) == [1, 2]
     later = AFTER + LONGEST_WAIT
     assert step(made, later) == [3, 4]
-    assert made.failing == set()
     assert [what[:3] for what in said] == [("t", "broker down", 1), ("t", None, 0)]
 
 

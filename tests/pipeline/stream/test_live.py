@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from polars.testing import assert_frame_equal
@@ -94,7 +95,7 @@ def test_a_signal_stops_a_running_loop_between_steps(tmp_path: Path) -> None:
     while not checkpoint.state().sources:
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=300)
     assert said.endswith("stopped\n")
     assert process.returncode == 0
     state = checkpoint.state()
@@ -104,6 +105,37 @@ def test_a_signal_stops_a_running_loop_between_steps(tmp_path: Path) -> None:
     newest = state.sources["here.host"].newest
     assert newest is not None
     assert datetime.now(UTC) - newest < timedelta(minutes=5)
+
+
+def test_a_feed_that_fails_is_in_the_status_while_the_others_go_on(tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+    down = {
+        "kind": "prometheus",
+        "name": "m",
+        "stream": "database",
+        "url": "http://127.0.0.1:9/metrics",
+        "fields": {"pool_used": "a"},
+        "same": {"database": "orders"},
+    }
+    config = Config.model_validate(
+        config.model_dump(exclude_unset=True) | {"sources": [*config.sources, down]}
+    )
+    checkpoint, stop = checkpoint_of(config), Event()
+    loop = Thread(target=run, args=(config,), kwargs={"clock": lambda: AFTER, "stop": stop})
+    build(config, lambda: AFTER).spools["p"].append(made_up(TRADES, 200))
+    loop.start()
+    try:
+        while True:
+            sources = stream_status(checkpoint.state(), now=AFTER)["sources"]
+            if "m" in sources and sources.get("p", {}).get("accepted") == 200:
+                break
+            assert loop.is_alive()
+    finally:
+        stop.set()
+        loop.join()
+    checkpoint.close()
+    assert (sources["p"]["error"], sources["m"]["failures"]) == (None, 1)
+    assert "Connection refused" in sources["m"]["error"]
 
 
 def test_a_loop_without_sources_does_not_begin(tmp_path: Path) -> None:
