@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -170,12 +171,16 @@ def _timeline(
     events: list[tuple[datetime, str, str]] = []
     for alert in told:
         events.append((alert["start"], "tocsin", f"first window of {alert['title']}"))
-    for note in notes:
+    for note in sorted(notes, key=itemgetter("id")):
         if note["who"] == "tocsin":
             said = f"{names.get(note['alert'], '')} {note['what']}".strip()
             why = note["detail"].get("why")
             events.append((note["at"], "tocsin", f"{said}: {why}" if why else said))
-    for entry in acts:
+    for entry in sorted(acts, key=itemgetter("number")):
+        if entry["what"].startswith("step."):
+            said = "{step} {state}: {done}".format_map(entry["detail"])
+            events.append((entry["at"], entry["who"], said))
+            continue
         given = [f"{name}: {value}" for name, value in entry["detail"].items() if value]
         said = f"{entry['what']} {names.get(entry['subject'], '')}".strip()
         events.append((entry["at"], entry["who"], "; ".join((said, *given))))
@@ -185,7 +190,8 @@ def _timeline(
             events.append((message["sent_at"], "tocsin", said))
     if row["resolved_at"] is not None:
         events.append((row["resolved_at"], "tocsin", "the incident is resolved"))
-    return [(_at(at), who, said) for at, who, said in sorted(events)]
+    # What is of one moment stays in the order in which it came.
+    return [(_at(at), who, said) for at, who, said in sorted(events, key=itemgetter(0))]
 
 
 def _evidence(alert: Row) -> Iterator[Block]:
@@ -219,7 +225,10 @@ def _actions(played: Sequence[Row], steps: Sequence[Row]) -> Iterator[Block]:
     if not played:
         yield Block("text", "No playbook ran.")
     for run in played:
-        yield Block("heading", f"{run['playbook']} ({run['mode']}, {run['state']})", 3)
+        given = (run["parameters"].get(name) for name in run["definition"]["parameters"])
+        about = ", ".join(str(value) for value in given if value)
+        of = f" of {about}" if about else ""
+        yield Block("heading", f"{run['playbook']}{of} ({run['mode']}, {run['state']})", 3)
         rows = []
         for step in steps:
             if step["run"] == run["id"]:

@@ -57,10 +57,10 @@ class Rarity:
 
 @dataclass(frozen=True)
 class RiskNow:
-    """An entity's risk, 0 to 100, and what made it, in words."""
+    """An entity's risk, 0 to 100, and the most of it that the window itself does not tell."""
 
     value: float = 0.0
-    parts: tuple[str, ...] = ()
+    also: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _of_rarity(
         arms=rarity.arms,
         breaches=(),
         rarity=rarity,
-        title=f"Unusual {view.split('.')[0]}: {entity}",
+        title=f"Unusual {view.split('.')[0].replace('_', ' ')}: {entity}",
         why="; ".join((*words, rare, *_against(risk))),
         first_step=LOOK.format(entity=entity),
         playbook="",
@@ -228,7 +228,8 @@ def _raised(severity: Severity, risk: RiskNow) -> Severity:
 def _against(risk: RiskNow) -> list[str]:
     if risk.value < GRAVE_RISK:
         return []
-    return [f"its risk is {risk.value:.0f} of 100 ({', '.join(risk.parts)})"]
+    also = f" (also: {risk.also})" if risk.also else ""
+    return [f"its risk is {risk.value:.0f} of 100{also}"]
 
 
 def _labels(

@@ -43,6 +43,19 @@ def test_the_stream_of_a_configuration_is_told(
     assert "3 late" in found["view trades.symbol_5s"]["detail"]
 
 
+def test_a_store_without_tables_of_alerts_is_told_of_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, _ = troubled(tmp_path / "home")
+    file = tmp_path / "mine.yaml"
+    file.write_text("home: home\nsources: [{kind: push, name: p, stream: trades}]\n")
+    assert Path(config.store_url.removeprefix("sqlite:///")).exists()
+    doctor("--config", file, "--json")
+    found = json.loads(capsys.readouterr().out)
+    of_store = [row["state"] for row in found if row["what"] in ("store", "thresholds")]
+    assert of_store == ["ok"]
+
+
 def test_a_configuration_that_is_named_must_be_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,13 +110,17 @@ def comparison(feature: Feature, actual: float, expected: float) -> str:
     >>> from features.access.identity import new_countries
     >>> comparison(new_countries, 1, 0.02)
     '1 new country against 0.02 expected, +0.98'
+    >>> comparison(new_countries, 2, 2.53e-06)
+    '2 new countries against 0 expected, +2'
     >>> comparison(largest_trade_share, 0.25, 0.13)
     'largest trade share 25 % against 13 % expected, +12 percentage points'
     """
     name, now = label(feature), quantity(feature, actual)
     subject = f"{now} {_of_one(feature, name) if now == '1' else name}"
     subject = subject if _counts(feature) else f"{name} {now}"
-    usual = quantity(feature, expected) if _spoken(feature) else amount(expected)
+    # A millionth of a message is none: what is told as a quotient keeps its digits.
+    shown = expected if abs(expected) >= 1e-4 or feature.scale == "ratio" else 0.0
+    usual = quantity(feature, shown) if _spoken(feature) else amount(shown)
     return f"{subject} against {usual} expected, {_distance(feature, actual, expected)}"
 
 

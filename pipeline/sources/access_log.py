@@ -90,6 +90,8 @@ class AccessLog:
 
     def _next(self, position: Position | None) -> Batch | None:
         files = self._files()
+        if not files:
+            raise SourceError(f"{self.path}: no such file")
         now = self.clock()
         line, at, offset = 0, max(0, len(files) - 1), 0
         if position is not None:

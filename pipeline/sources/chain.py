@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import Literal
 
@@ -94,6 +95,7 @@ class Chain:
         self.blocks = Blocks(rpc, self.watched, traces=traces, known=known)
         self._past = Past(past, self.watched, labels)
         self._ring: Ring[Mined] = Ring(confirmations + 1)
+        self.lock = Lock()
 
     def heads(self) -> list[Head]:
         """What happened to the chain's end since the last call: retracts, then applies.
@@ -192,6 +194,11 @@ class ChainSource:
         SourceError
             No node gives a good answer now.
         """
+        # The streams of one chain may be read at once, where one has failed.
+        with self._chain.lock:
+            return self._read(position, until)
+
+    def _read(self, position: Position | None, until: Position | None) -> Batch | None:
         chain = self._chain
         if position is not None and until == position:
             return Batch(self.stream.empty, position)

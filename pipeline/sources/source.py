@@ -10,7 +10,17 @@ import polars as pl
 
 from features.stream import Stream
 
-__all__ = ["REFUSED", "Batch", "Divided", "Position", "Source", "SourceError", "told", "unreadable"]
+__all__ = [
+    "REFUSED",
+    "Batch",
+    "Divided",
+    "Position",
+    "Releasing",
+    "Source",
+    "SourceError",
+    "told",
+    "unreadable",
+]
 
 Position: TypeAlias = dict[str, Any]
 """Where reading goes on; made of what JSON can hold, and understood by its own source alone."""
@@ -108,6 +118,14 @@ class Divided(Protocol):
         SourceError
             It cannot be asked now.
         """
+
+
+@runtime_checkable
+class Releasing(Protocol):
+    """A source that keeps rows until they are not needed any more."""
+
+    def release(self, position: Position) -> None:
+        """Drop what was read before the position: no crash can ask for it again."""
 
 
 def told(error: Exception) -> str:

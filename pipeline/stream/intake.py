@@ -7,9 +7,12 @@ the slowest are held back, or they would make the others' rows late.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -23,6 +26,10 @@ __all__ = ["Intake", "Lane", "Taken"]
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)
 DIVIDED_AGAIN = timedelta(minutes=5)
 """How long until a divided source is asked again for its parts: a topic may grow."""
+PATIENCE = 1.0
+"""Seconds that a step waits for those that failed before: a broker that is down is slow to fail."""
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -31,6 +38,7 @@ class Turn:
 
     failures: int = 0
     retry_at: datetime | None = None
+    asked: Future[Any] | None = None
 
     def waits(self, now: datetime) -> bool:
         """Whether it is left alone for now."""
@@ -95,6 +103,7 @@ class Intake:
         self._tolerance = future_tolerance
         self._report = report
         self._chance = random.Random(0)
+        self._aside = ThreadPoolExecutor(32, "source")
 
     def restore(self, states: Mapping[str, SourceState]) -> None:
         """Go on from a checkpoint; a source that it does not know begins."""
@@ -102,7 +111,8 @@ class Intake:
         for name, source in self.sources.items():
             lane = self.lanes[name] = self._begin(source)
             if name in before:
-                lane.failures, lane.retry_at = before[name].failures, before[name].retry_at
+                old = before[name]
+                lane.failures, lane.retry_at, lane.asked = old.failures, old.retry_at, old.asked
 
     @property
     def holding(self) -> bool:
@@ -112,17 +122,14 @@ class Intake:
     def read(self, now: datetime) -> dict[str, Batch]:
         """A batch of each source that has one; a source that fails is left alone for a while."""
         self._divide(now)
+        due = {
+            name: (lane, partial(lane.source.read, lane.state.position))
+            for name, lane in self.lanes.items()
+            if not (len(lane.held) or lane.waits(now))
+        }
         batches = {}
-        for name, lane in self.lanes.items():
-            if len(lane.held) > 0 or lane.waits(now):
-                continue
-            try:
-                batch = lane.source.read(lane.state.position)
-            # Whatever a source raises, the others go on.
-            except Exception as error:
-                self._failed(name, lane, error, now)
-                continue
-            self._worked(name, lane, None)
+        for name, batch in self._answers(due, now):
+            self._worked(name, self.lanes[name], None)
             if batch is not None:
                 batches[name] = batch
         return batches
@@ -173,7 +180,8 @@ class Intake:
         return taken
 
     def close(self) -> None:
-        """Close all sources."""
+        """Close all sources, when those that are being read have answered."""
+        self._aside.shutdown(cancel_futures=True)
         for source in self.sources.values():
             source.close()
 
@@ -233,16 +241,37 @@ class Intake:
 
     def _divide(self, now: datetime) -> None:
         """Let parts join that are new."""
-        for name, (whole, turn) in self._divided.items():
-            if turn.waits(now):
+        due = {
+            name: (turn, whole.parts)
+            for name, (whole, turn) in self._divided.items()
+            if not turn.waits(now)
+        }
+        for name, parts in self._answers(due, now):
+            self._join(parts)
+            self._worked(name, due[name][0], now + DIVIDED_AGAIN)
+
+    def _answers(
+        self, due: Mapping[str, tuple[Turn, Callable[[], T]]], now: datetime
+    ) -> Iterator[tuple[str, T]]:
+        """What each answers that is asked; whatever it raises, the others go on.
+
+        One that failed before is asked in a thread, and heard in a later step if it takes long.
+        """
+        again = [(turn, ask) for turn, ask in due.values() if turn.failures and not turn.asked]
+        for turn, ask in again:
+            turn.asked = self._aside.submit(ask)
+        wait([turn.asked for turn, _ in again if turn.asked], PATIENCE)
+        for name, (turn, ask) in due.items():
+            asked = turn.asked
+            if asked is not None and not asked.done():
                 continue
+            turn.asked = None
             try:
-                self._join(whole.parts())
-            # As where a source is read.
+                answer = asked.result() if asked else ask()
             except Exception as error:
                 self._failed(name, turn, error, now)
             else:
-                self._worked(name, turn, now + DIVIDED_AGAIN)
+                yield name, answer
 
     def _join(self, parts: Sequence[Source]) -> None:
         for part in parts:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -23,7 +22,7 @@ from pipeline.lake import Lake, LakeError
 from pipeline.lake.schema import ASIDE, SCORES
 from pipeline.lifecycle.enlist import BusyError
 from pipeline.lifecycle.snapshots import Snapshots
-from pipeline.sources.source import Batch, Divided, Position, Source, SourceError
+from pipeline.sources.source import Batch, Divided, Releasing, Source, SourceError
 from pipeline.stream.adopt import Adopter, Models, begin_cold
 from pipeline.stream.cases import Case, heard
 from pipeline.stream.checkpoint import Checkpoint, Connection, DatabaseError, Intent
@@ -40,13 +39,6 @@ FAILURES = (LakeError, OSError, SourceError, DatabaseError)
 
 class StreamBusyError(BusyError):
     """Another process runs this loop."""
-
-
-@runtime_checkable
-class _Releasing(Protocol):
-    """A source that keeps rows until they are not needed any more."""
-
-    def release(self, position: Position) -> None: ...
 
 
 class Loop:
@@ -122,7 +114,13 @@ class Loop:
         self._intent: Intent | None = None
         self._restored = False
 
-    def step(self, now: datetime, *, flush: bool = False) -> bool:
+    def step(
+        self,
+        now: datetime,
+        *,
+        flush: bool = False,
+        clock: Callable[[], datetime] | None = None,
+    ) -> bool:
         """Do one step; False where there was nothing to do.
 
         Parameters
@@ -131,6 +129,8 @@ class Loop:
             Aware: the clock of a live loop, any time after the last event for a replay.
         flush : bool
             Close every window that holds an event: the end of a finite history.
+        clock : callable, optional
+            Says what time it is when the sources have been read, which may take a while.
 
         Raises
         ------
@@ -149,7 +149,8 @@ class Loop:
                 if not (news or any(f.due(now) for f in self.followers.values())):
                     return False
                 until = {name: batch.position for name, batch in batches.items()}
-                intent = Intent(self._step + 1, now, until, models, flush, cases)
+                read_at = clock() if clock else now
+                intent = Intent(self._step + 1, read_at, until, models, flush, cases)
                 self.checkpoint.intend(intent)
             else:
                 batches = self.intake.again(intent.until)
@@ -176,7 +177,7 @@ class Loop:
         failures, chance = 0, random.Random()
         while not stop.is_set():
             try:
-                busy = self.step(clock())
+                busy = self.step(clock(), clock=clock)
                 if failures:
                     self._report("the loop goes on")
                 failures = 0
@@ -248,7 +249,7 @@ class Loop:
             self.followers[name].forget()
         for state in taken.moved:
             source = self.intake.sources[state.source]
-            if isinstance(source, _Releasing) and state.position is not None:
+            if isinstance(source, Releasing) and state.position is not None:
                 source.release(state.position)
 
     def _follow(self, intent: Intent, taken: Taken) -> Iterator[tuple[str, Outcome]]:

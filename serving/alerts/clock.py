@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.database import upsert
 from serving.alerts.ledger import QUIET, REOPEN
-from serving.alerts.lifecycle import OPEN, Event, State, after
+from serving.alerts.lifecycle import OPEN, State
 from serving.alerts.muting import active_silences, muted
 from serving.alerts.record import Row, alert_labels
 from serving.alerts.routes import Route, route_for
@@ -19,13 +19,10 @@ from serving.notify.notice import Notice, enqueue
 from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents, outbox, silences
 
-__all__ = ["KEPT", "STALE", "WARNING", "tick"]
+__all__ = ["KEPT", "WARNING", "tick"]
 
 KEPT = timedelta(days=1)
 """A page that was away for longer reads everything anew: so long are changes kept."""
-
-STALE = timedelta(days=1)
-"""An alert of which nothing was heard for so long is resolved: its entity is gone."""
 
 WARNING = timedelta(minutes=15)
 """So long before a silence ends, its maker is told."""
@@ -33,22 +30,11 @@ WARNING = timedelta(minutes=15)
 
 def tick(connection: sa.Connection, routes: Sequence[Route], *, now: datetime) -> None:
     """Bring alerts, incidents and silences to ``now``; safe to call at any time, by anyone."""
-    _end_stale(connection, now)
     _close_quiet(connection, now)
     _tell_again(connection, routes, now)
     _warn_of_silences(connection, now)
     rank(connection)
     connection.execute(changes.delete().where(changes.c.at < now - KEPT))
-
-
-def _end_stale(connection: sa.Connection, now: datetime) -> None:
-    old = sa.select(alerts).where(alerts.c.state.in_(OPEN), alerts.c.last_seen < now - STALE)
-    for row in connection.execute(old.with_for_update()).mappings().all():
-        alert = dict(row)
-        alert["state"] = after(alert["state"], Event.CLEAR)
-        alert |= {"resolved_at": now, "updated_at": now}
-        upsert(connection, alerts, [alert])
-        _note(connection, alert, "resolved", "nothing was heard of it for a day", now)
 
 
 def _close_quiet(connection: sa.Connection, now: datetime) -> None:

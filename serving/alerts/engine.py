@@ -184,6 +184,7 @@ class AlertEngine:
     def tick(self, connection: sa.Connection, *, now: datetime) -> None:
         """What time alone does; safe to call at any time, by any process."""
         ledger = self._ledger(connection, now)
+        ledger.end_silent()
         ledger.reconsider()
         ledger.write()
         tick(connection, self._routes, now=now)
@@ -232,7 +233,8 @@ class AlertEngine:
             if self._actors is not None:
                 link_actor(self.risk, entity, self._actors)
         risk = self.risk.risk(entity, end)
-        parts = tuple(map(in_words, risk.contributions[:3]))
+        own = {*(f"rule:{breach.family}" for breach in found), *([view] if rarity else [])}
+        others = (in_words(part) for part in risk.contributions if part.source not in own)
         return judge(
             view,
             entity,
@@ -240,7 +242,7 @@ class AlertEngine:
             end,
             breaches=found,
             rarity=rarity,
-            risk=RiskNow(risk.value, parts),
+            risk=RiskNow(risk.value, next(others, "")),
         )
 
     def _inputs(

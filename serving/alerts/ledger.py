@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from features.catalogue import VIEWS
 from features.view import FeatureView
 from pipeline.database import upsert
 from serving.alerts.lifecycle import OPEN, Event, State, after
@@ -31,7 +32,7 @@ from serving.severity import Severity
 from serving.store.tables import alert_notes, alerts, changes, incidents
 from serving.verdict import RARE, Verdict
 
-__all__ = ["QUIET", "REOPEN", "Ledger", "Start"]
+__all__ = ["HUSHED", "QUIET", "REOPEN", "STALE", "Ledger", "Start"]
 
 REOPEN = timedelta(minutes=10)
 """What fires again this soon is the same alert: it flaps."""
@@ -42,6 +43,12 @@ BACKLOG = timedelta(days=1)
 QUIET = timedelta(minutes=10)
 """A rare window is over when none came for this long, as false alarms are counted."""
 
+STALE = timedelta(days=1)
+"""An alert of which nothing was heard for so long is over, whatever else is heard."""
+
+HUSHED = timedelta(hours=1)
+"""The same where silence makes no windows, such as of a network address: it went away."""
+HUSHING = {view.name for view in VIEWS.values() if not view.forget_after}
 
 Start = Callable[[sa.Connection, Mapping[str, Any], Mapping[str, Any], datetime], None]
 """Starts the playbook that an alert asks for: connection, incident, alert, now."""
@@ -136,10 +143,24 @@ class Ledger:
                 continue
             if alert["family"] == RARE:
                 over = end - alert["last_seen"] >= QUIET
+                why = "no window of it was rare for ten minutes"
             else:
                 over = gone or not holds(alert["family"], alert["entity"], end)
+                why = "no rule holds any more"
             if over:
-                self.resolve(alert, Event.CLEAR, at=end, who="tocsin")
+                why = f"nothing came of {alert['entity']} while others went on" if gone else why
+                self.resolve(alert, Event.CLEAR, at=end, who="tocsin", why=why)
+
+    def end_silent(self) -> None:
+        """End what nothing was heard of for too long by the clock: its entity is gone."""
+        for alert in list(self._alerts.values()):
+            silent = self._now - alert["last_seen"]
+            # What a stream catches up with is old when it is heard of, and not over.
+            recent = min(silent, self._now - alert["updated_at"]) <= HUSHED
+            left = alert["view"] in HUSHING and not recent
+            if alert["state"] in OPEN and (silent > STALE or left):
+                why = f"nothing was heard of it for {'a day' if silent > STALE else 'an hour'}"
+                self.resolve(alert, Event.CLEAR, at=self._now, who="tocsin", why=why)
 
     def reconsider(self) -> None:
         """Tell what fires and was muted when it began, now that a silence or snooze is over."""
@@ -153,12 +174,12 @@ class Ledger:
                     self._touched[alert["id"]] = alert
                     self._joined[alert["incident"]] = self._incidents[alert["incident"]]
 
-    def resolve(self, alert: Row, event: Event, *, at: datetime, who: str) -> None:
-        """End an alert."""
+    def resolve(self, alert: Row, event: Event, *, at: datetime, who: str, why: str = "") -> None:
+        """End an alert, and write down who or what did and, where it is known, why."""
         alert["state"] = after(alert["state"], event)
         alert["resolved_at"], alert["updated_at"] = at, self._now
         self._touched[alert["id"]] = alert
-        self._note(alert, "resolved", {"by": who})
+        self._note(alert, "resolved", {"by": who} | ({"why": why} if why else {}))
 
     def end(self, fingerprint: str, *, at: datetime, who: str) -> None:
         """End the alert of a fingerprint, if one is open."""

@@ -64,8 +64,8 @@ def _link(book: RiskBook, one: str, other: str, share: float) -> None:
 def in_words(part: Contribution) -> str:
     """A contribution to a risk as people read it."""
     if len(part.path) == 1:
-        return f"{part.points:.0f} {part.note or part.source}"
-    return f"{part.points:.0f} handed on: {' > '.join(part.path)}"
+        return part.note or part.source
+    return f"handed on from {' to '.join(part.path)}"
 
 
 def changed_risk(book: RiskBook) -> dict[str, dict[str, Any] | None]:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -135,16 +134,18 @@ def bars_of(connection: sa.Connection) -> dict[str, Bar]:
     return {view: Bar(**state) for view, state in connection.execute(kept)}
 
 
-def examine_bars(store: Path) -> list[Finding]:
-    """For `tocsin doctor`: the views whose budget people's verdicts have cut, in a SQLite file."""
-    if not store.exists():
-        return []
-    engine = open_engine(f"sqlite:///{store}")
+def examine_bars(url: str) -> list[Finding]:
+    """For `tocsin doctor`: the views whose budget people's verdicts have cut, in a store.
+
+    A store without tables of alerts has none.
+    """
+    engine = open_engine(url)
     try:
         with reading(engine) as connection:
-            found = bars_of(connection)
+            kept = sa.inspect(connection).has_table(memory.name)
+            found = bars_of(connection) if kept else {}
     except sa.exc.DatabaseError as error:
-        return [Finding("store", "broken", f"{store}: {error.orig}")]
+        return [Finding("thresholds", "broken", str(error.orig))]
     finally:
         engine.dispose()
     cut = "noise leaves {worth:.0%} of {budget:g} alerts a day: told below {level:.3g} a day"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -120,13 +121,15 @@ def _whole(connection: sa.Connection, incident: str) -> dict[str, Any]:
         {"at": n["at"], "who": n["who"], "what": n["what"], "subject": n["alert"], **_why(n)}
         for n in notes
     ]
+    also = Counter(message["payload"]["detail"].get("told_with") for message in told)
     timeline += [
         {
             "at": m["sent_at"],
             "who": "tocsin",
             "what": f"told {m['channel']}",
             "subject": m["alert"],
-            "why": m["action"],
+            "why": m["action"]
+            + (f"; {n} more like it were not sent" if (n := also[m["id"]]) else ""),
         }
         for m in told
         if m["sent_at"] is not None

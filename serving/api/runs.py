@@ -14,7 +14,15 @@ from serving.api.shared import At, House, Store
 from serving.auth import Admin, Responder, Viewer
 from serving.playbooks.links import LASTS, Link, follow, house_secret, opened, signed
 from serving.playbooks.overrule import force, retry
-from serving.playbooks.people import RunError, approve, sign_off, skip, steer, take_back
+from serving.playbooks.people import (
+    RunError,
+    approve,
+    approve_all,
+    sign_off,
+    skip,
+    steer,
+    take_back,
+)
 from serving.playbooks.policy import PEOPLE
 from serving.playbooks.rows import person, step_row
 from serving.store.tables import run_steps, runs
@@ -90,6 +98,15 @@ def approve_step(run: str, step: str, store: Store, who: Responder, now: At) -> 
     """Approve a step that waits for it; keys cannot, people can."""
     with store.begin() as connection:
         return approve(connection, run, step, who, now=now)
+
+
+@router.post("/{run}/steps/{step}/approve-all")
+def approve_step_of_all(
+    run: str, step: str, store: Store, who: Responder, now: At
+) -> list[dict[str, Any]]:
+    """Approve a step in every run of the same playbook and incident where it waits for it."""
+    with store.begin() as connection:
+        return approve_all(connection, run, step, who, now=now)
 
 
 @router.post("/{run}/steps/{step}/sign-off")

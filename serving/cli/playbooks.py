@@ -47,9 +47,9 @@ def drill(
 
     from pipeline.config import read_config
     from pipeline.database import open_engine
-    from serving.playbooks.drill import asked
+    from serving.playbooks.crew import asked
     from serving.playbooks.drill import drill as play
-    from serving.playbooks.grade import remember
+    from serving.playbooks.grade import in_words, remember
     from serving.store.migrate import migrate
 
     chosen = _named(playbook)
@@ -66,17 +66,8 @@ def drill(
     with engine.begin() as connection:
         remember(connection, grade, now=now())
     engine.dispose()
-    answer(grade, as_json, _grade_text)
+    answer(grade, as_json, in_words)
     raise typer.Exit(0 if grade["passed"] else 1)
-
-
-def _grade_text(grade: dict[str, Any]) -> str:
-    rows = [f"{one['state']:>10}  {one['step']}: {one['outcome']}" for one in grade["steps"]]
-    cost = f"lost {grade['lost']:.6g} {grade['unit']}, without it {grade['lost_without']:.6g}"
-    time = ", ".join(f"{count} {unit}" for unit, count in grade["time_to_contain"].items())
-    wrong = ", ".join(f"{name}: {grade[name]}" for name in ("late", "failed", "held", "open"))
-    said = "passed" if grade["passed"] else "not passed"
-    return "\n".join((f"{said}; contained after {time}; {cost}", wrong, *rows))
 
 
 @export.command()

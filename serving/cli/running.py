@@ -66,8 +66,7 @@ def doctor(
     given = read_config(config) if config.exists() or config != YAML else None
     found = examine(home, now=now(), config=given, mlflow=mlflow)
     if any((one.what, one.state) == ("store", "ok") for one in found):
-        url = given.store_url if given else f"{home}/store.db"
-        found += examine_bars(Path(url.removeprefix("sqlite:///")))
+        found += examine_bars(given.store_url if given else f"sqlite:///{home}/store.db")
     findings = [vars(one) for one in found]
     row = "{state:<7}{what:<32}{detail}".format_map
     answer(findings, as_json, lambda rows: "\n".join(map(row, rows)))

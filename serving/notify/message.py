@@ -7,14 +7,18 @@ first step and the link. Names of entities come from outside: they are made plai
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 
 from serving.notify.notice import Notice
 
-__all__ = ["SMS_LONGEST", "cut", "facts", "headline", "link", "page", "plain", "short"]
+__all__ = ["SMS_LONGEST", "brief", "cut", "facts", "headline", "link", "page", "plain", "short"]
 
-SMS_LONGEST = 320
+SMS_LONGEST = 300
+"""Two parts of a long text message; a third is a telephone that buzzes on."""
+HEAD_LONGEST, STEP_LONGEST = 110, 80
 MOST_NAMES = 5
+ADDRESS = re.compile(r"\b(0x[0-9a-f]{4})[0-9a-f]{32,56}([0-9a-f]{4})\b", re.IGNORECASE)
 WORDS = {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED"}
 
 
@@ -40,7 +44,16 @@ def headline(notice: Notice, most: int = 200) -> str:
     """How bad and what, on one line."""
     word = WORDS.get(notice.action, notice.severity.upper())
     test = "TEST, nothing is wrong: " if notice.detail.get("test") else ""
-    return cut(f"{test}{word}: {plain(notice.title)}", most)
+    return cut(f"{test}{word}: {brief(plain(notice.title))}", most)
+
+
+def brief(text: str) -> str:
+    """A text with the addresses of a chain as short as people say them.
+
+    >>> brief("drained: 0x44191001486f419d08bfe950f43ad9e30f0c246c")
+    'drained: 0x4419..246c'
+    """
+    return ADDRESS.sub(r"\1..\2", text)
 
 
 def link(notice: Notice, pages: str) -> str:
@@ -58,7 +71,7 @@ def facts(notice: Notice) -> Iterator[tuple[str, str]]:
         "Since": f"{notice.since:%Y-%m-%d %H:%M UTC}",
         "Seen by": ", ".join(_arm(arm) for arm in notice.arms),
         "For": str(notice.detail.get("audience", "")),
-        "Playbook": str(notice.detail.get("playbook", "")),
+        "Playbook": str(notice.detail.get("playbook", "")).replace("_", " "),
         "Unanswered": _unanswered(notice),
         "Told here, not by": str(notice.detail.get("instead_of", "")),
         "First step": notice.first_step,
@@ -69,15 +82,20 @@ def facts(notice: Notice) -> Iterator[tuple[str, str]]:
 
 
 def short(notice: Notice, pages: str) -> str:
-    """A text message of at most 320 characters; the link is never cut."""
+    """A text message of at most 300 characters: the reason is cut first, the link never."""
     where = link(notice, pages)
-    parts = [plain(notice.why).rstrip("."), f"Since {notice.since:%H:%M UTC}"]
-    if notice.first_step:
-        parts.append(f"First: {plain(notice.first_step).rstrip('.')}")
     room = SMS_LONGEST - len(where) - 1
-    head = headline(notice, min(room, 120))
-    rest = cut(f"{head}. {'. '.join(part for part in parts if part)}.", room)
-    return f"{rest} {where}"
+    head = _ended(headline(notice, min(room, HEAD_LONGEST)))
+    rest = f"Since {notice.since:%H:%M UTC}."
+    if step := brief(plain(notice.first_step)):
+        rest += f" First: {_ended(cut(step, STEP_LONGEST))}"
+    why = brief(plain(notice.why))
+    why = _ended(cut(why, max(room - len(head) - len(rest) - 3, len("...")))) if why else ""
+    return f"{cut(' '.join(part for part in (head, why, rest) if part), room)} {where}"
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def page(notice: Notice, pages: str) -> tuple[str, str]:

@@ -56,6 +56,8 @@ class Context:
         Aware UTC.
     services : mapping
         Connections by name (chain, platform, lake, ...), as the configuration has them.
+    topic : str
+        The same for this step of every run of the incident; empty where people approved it.
     """
 
     run: str
@@ -64,6 +66,7 @@ class Context:
     engine: sa.Engine
     now: datetime
     services: Mapping[str, Any] = field(default_factory=dict)
+    topic: str = ""
 
     @property
     def key(self) -> str:

@@ -21,9 +21,10 @@ from serving.alerts.engine import AlertEngine
 from serving.alerts.ledger import Ledger
 from serving.alerts.lifecycle import AlertError
 from serving.playbooks.actions.catalogue import ACTIONS
+from serving.playbooks.crew import ANN, Crew, scripted
 from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.grade import graded
-from serving.playbooks.people import approve, sign_off, skip, take_back
+from serving.playbooks.people import sign_off, take_back
 from serving.playbooks.rows import Row, RunError, by_the_book
 from serving.playbooks.runner import Runner
 from serving.playbooks.scenes import Scene, scene_for
@@ -32,20 +33,13 @@ from serving.playbooks.waiting import END
 from serving.rules.book import RuleBook
 from serving.rules.correlate import Correlator, inhibitions
 from serving.rules.load import PACKS, load_packs
-from serving.store.keys import Principal, Role
 from serving.store.tables import METADATA, alerts, run_steps, runs
 
-__all__ = ["Crew", "Drill", "asked", "drill", "scripted"]
+__all__ = ["Drill", "drill"]
 
 PATIENCE = timedelta(minutes=30)
 """A scene that no rule has noticed by then is not noticed."""
 LONGEST = timedelta(hours=6)
-REACTION = timedelta(minutes=1)
-"""How long the scripted people take for each decision."""
-ANN, BOB = Principal("drill:ann", Role.ADMIN), Principal("drill:bob", Role.ADMIN)
-
-Crew = Callable[[sa.Connection, str, Mapping[str, Any], Step, datetime], None]
-"""Decides on one step that waits for people, or leaves it; may raise RunError."""
 
 
 @dataclass
@@ -182,54 +176,6 @@ class Drill:
         with self.engine.connect() as connection:
             found: datetime | None = connection.execute(wanted).scalar_one()
             return found
-
-
-def scripted(answer: Callable[[str, str], str]) -> Crew:
-    """Two people who take a minute for each decision, agree to everything, and write what is so.
-
-    Parameters
-    ----------
-    answer : callable
-        From the step and what it asks for: what can be written down by now; where that is
-        nothing, they wait.
-    """
-
-    def crew(
-        connection: sa.Connection, run: str, row: Mapping[str, Any], step: Step, now: datetime
-    ) -> None:
-        asked = row["started_at"] or row["due_at"]
-        written = {name: answer(step.id, name) for name in step.evidence}
-        for count, person in enumerate((ANN, BOB)):
-            if count < len(row["approvals"]) or now < asked + REACTION * (count + 1):
-                continue
-            try:
-                if row["state"] == "approval":
-                    approve(connection, run, step.id, person, now=now)
-                elif all(written.values()):
-                    sign_off(connection, run, step.id, person, written, now=now)
-            except RunError:  # one was enough
-                return
-
-    return crew
-
-
-def asked(confirm: Callable[[str], bool], prompt: Callable[[str], str]) -> Crew:
-    """People at a terminal: each decision waits for an answer, while the scene's clock stands."""
-
-    def crew(
-        connection: sa.Connection, run: str, row: Mapping[str, Any], step: Step, now: datetime
-    ) -> None:
-        person = (ANN, BOB)[min(len(row["approvals"]), 1)]
-        if row["state"] == "approval":
-            if confirm(f"{step.title} ({row['why']}): approve as {person.name}?"):
-                approve(connection, run, step.id, person, now=now)
-            else:
-                skip(connection, run, step.id, person, "not approved in the drill", now=now)
-            return
-        written = {name: prompt(f"{step.guide}\n{step.title}, {name}") for name in step.evidence}
-        sign_off(connection, run, step.id, person, written, now=now)
-
-    return crew
 
 
 def taken_back(playbook: Playbook, scene: Scene, folder: Path) -> dict[str, bool]:

@@ -16,7 +16,7 @@ from serving.store.tables import memory
 if TYPE_CHECKING:
     from serving.playbooks.drill import Drill
 
-__all__ = ["PART", "graded", "remember"]
+__all__ = ["PART", "graded", "in_words", "remember"]
 
 PART = "drills"
 """Part of table ``memory`` that holds when each playbook was last drilled, and its grade."""
@@ -96,6 +96,31 @@ def graded(played: Drill, *, lost_without: float, undo: dict[str, bool]) -> dict
         and all(undo.values())
         and closed == {"undocumented": False, "in_the_end": True},
     }
+
+
+def in_words(grade: Mapping[str, Any]) -> str:
+    """A grade for people: the outcome, what was wrong with it, then each step."""
+    time = grade["time_to_contain"]
+    contained = "never contained"
+    if (seconds := time["seconds"]) is not None:
+        when = "after" if seconds >= 0 else "before"
+        contained = f"contained {abs(seconds):.0f} s {when} the first harm"
+        contained += f" (blocks: {time['blocks']})" if "blocks" in time else ""
+    cost = f"lost {grade['lost']:.6g} {grade['unit']}, without it {grade['lost_without']:.6g}"
+    wrong = {
+        "late": grade["late"],
+        "failed": grade["failed"],
+        "gates that stayed shut": grade["held"],
+        "still open": grade["open"],
+        "not taken back": [name for name, back in grade["undo"].items() if not back],
+        "signed off with nothing written down": grade["empty"],
+        "incident": ["closed undocumented"] * grade["closed"]["undocumented"]
+        + ["not closed in the end"] * (not grade["closed"]["in_the_end"]),
+    }
+    said = [f"{what}: {', '.join(names)}" for what, names in wrong.items() if names]
+    rows = [f"{one['state']:>10}  {one['step']}: {one['outcome']}" for one in grade["steps"]]
+    passed = "passed" if grade["passed"] else "not passed"
+    return "\n".join((f"{passed}: {contained}; {cost}", *said, *rows))
 
 
 def remember(connection: sa.Connection, grade: Mapping[str, Any], *, now: datetime) -> None:

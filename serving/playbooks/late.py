@@ -31,7 +31,7 @@ def remind(connection: sa.Connection, now: datetime) -> None:
             wanted = sa.select(runs).where(runs.c.id == found["run"])
             run = dict(connection.execute(wanted).mappings().one())
             said = f"is overdue since {found['due_at'] + step.timeout:%H:%M UTC}"
-            again = f"overdue{times.bit_length()}:{found['due_at']:%H%M%S}"
+            again = f"overdue{times.bit_length()}:{found['outcome'].get('again', 0)}"
             tell_owner(connection, run, step, said, again, now=now)
 
 

@@ -16,7 +16,7 @@ from serving.playbooks.waiting import END
 from serving.store.keys import Principal, Role
 from serving.store.tables import incidents, run_steps, runs
 
-__all__ = ["RunError", "approve", "sign_off", "skip", "steer", "take_back"]
+__all__ = ["RunError", "approve", "approve_all", "sign_off", "skip", "steer", "take_back"]
 
 
 def approve(
@@ -39,6 +39,41 @@ def approve(
     detail = {"step": step, "of": row["people"], "effect": row["effect"]}
     note(connection, run, step, row["state"], principal, "approved", detail, now)
     return row
+
+
+def approve_all(
+    connection: sa.Connection, run: str, step: str, principal: Principal, *, now: datetime
+) -> list[Row]:
+    """Approve a step in this run and in all of its playbook and incident where it waits for it.
+
+    Where the person has approved already, somebody else must.
+
+    Raises
+    ------
+    RunError
+        There is none that the person may approve.
+    """
+    mine = runs.alias()
+    waiting = (
+        sa.select(run_steps.c.run, run_steps.c.approvals)
+        .join(runs, runs.c.id == run_steps.c.run)
+        .join(mine, sa.and_(mine.c.playbook == runs.c.playbook, mine.c.incident == runs.c.incident))
+        .where(
+            mine.c.id == run,
+            runs.c.state.in_(("running", "paused")),
+            run_steps.c.step == step,
+            run_steps.c.state == "approval",
+        )
+        # In one order, so that two people who approve the same wait for each other only one way.
+        .order_by(run_steps.c.run)
+        .with_for_update(of=run_steps)
+    )
+    wanted = [
+        found.run
+        for found in connection.execute(waiting).all()
+        if all(one["who"] != principal.name for one in found.approvals)
+    ]
+    return [approve(connection, one, step, principal, now=now) for one in wanted or [run]]
 
 
 def sign_off(

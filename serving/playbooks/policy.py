@@ -8,11 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipeline.database import upsert
 from serving.playbooks.action import Effect
-from serving.playbooks.definition import Limits, Step
-from serving.store.tables import run_steps, runs
+from serving.playbooks.definition import Playbook, Step
+from serving.store.tables import memory, run_steps, runs
 
-__all__ = ["PEOPLE", "needed", "permitted", "touched", "why_not_alone"]
+__all__ = ["PEOPLE", "limit_reached", "needed", "permitted", "touched", "why_not_alone"]
 
 PEOPLE: dict[Effect, int] = {
     "observe": 0,
@@ -26,6 +27,7 @@ PEOPLE: dict[Effect, int] = {
 something; only people let go again, and only two move money or delete."""
 
 WATCHED: tuple[Effect, ...] = ("contain",)
+PART = "limits"
 
 
 def needed(step: Step, effect: Effect) -> int:
@@ -56,28 +58,12 @@ def touched(parameters: Mapping[str, Any]) -> int:
 
 
 def why_not_alone(
-    connection: sa.Connection,
-    step: Step,
-    effect: Effect,
-    *,
-    playbook: str,
-    run: str,
-    about: Mapping[str, Any],
-    exact: bool,
-    limits: Limits,
-    touches: int = 1,
-    now: datetime,
+    playbook: Playbook, step: Step, effect: Effect, *, exact: bool, touches: int = 1
 ) -> str:
     """Why an automatic step needs a person after all, in words; empty when it may go on.
 
-    What contains something needs deterministic evidence beside any learned score, touches no more
-    than so many at once, and is limited to so many a day for each playbook, with a pause between
-    two runs about the same thing.
-
-    Parameters
-    ----------
-    about : mapping of str to object
-        The playbook's own parameters as they are in this run.
+    What contains something needs deterministic evidence beside any learned score, and touches no
+    more than so many at once.
     """
     if needed(step, effect):
         return f"{effect} needs {needed(step, effect)} to approve"
@@ -85,15 +71,36 @@ def why_not_alone(
         return ""
     if not exact:
         return "a learned score alone starts nothing: no rule speaks for it"
-    if touches > limits.blast_radius:
-        return f"it would touch {touches} at once; {playbook} may touch {limits.blast_radius}"
+    if touches > (most := playbook.limits.blast_radius):
+        return f"it would touch {touches} at once; {playbook.playbook} may touch {most}"
+    return ""
+
+
+def limit_reached(
+    connection: sa.Connection,
+    playbook: Playbook,
+    run: Mapping[str, Any],
+    effect: Effect,
+    *,
+    now: datetime,
+) -> str:
+    """Why a run may contain nothing by itself now, in words; empty when it may.
+
+    That is limited to so many runs a day for each playbook, with a pause between two about the
+    same thing. Whoever asks for a playbook waits here until the transaction of whoever asked
+    before has ended: an intent written in the same transaction is counted by the next.
+    """
+    if effect not in WATCHED:
+        return ""
+    name, limits = playbook.playbook, playbook.limits
+    upsert(connection, memory, [{"part": PART, "key": name, "state": {}}])
     done = (
         sa.select(run_steps.c.run, sa.func.max(run_steps.c.started_at).label("at"))
         .join(runs, runs.c.id == run_steps.c.run)
         .where(
-            runs.c.playbook == playbook,
+            runs.c.playbook == name,
             runs.c.mode == "live",
-            run_steps.c.run != run,
+            run_steps.c.run != run["id"],
             run_steps.c.effect.in_(WATCHED),
             run_steps.c.people == 0,
             run_steps.c.started_at > now - timedelta(days=1),
@@ -104,9 +111,10 @@ def why_not_alone(
     acted = sa.select(done.c.at, runs.c.parameters).join(runs, runs.c.id == done.c.run)
     others = connection.execute(acted).all()
     if len(others) >= limits.automatic_a_day:
-        return f"{playbook} has acted by itself {len(others)} times within a day"
+        return f"{name} has acted by itself {len(others)} times within a day"
+    about = {parameter: run["parameters"].get(parameter) for parameter in playbook.parameters}
     for row in others:
-        same = all(row.parameters.get(name) == value for name, value in about.items())
+        same = all(row.parameters.get(key) == value for key, value in about.items())
         if same and now - row.at < limits.cooldown:
-            return f"{playbook} acted on the same by itself less than {limits.cooldown} ago"
+            return f"{name} acted on the same by itself less than {limits.cooldown} ago"
     return ""

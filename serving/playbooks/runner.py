@@ -27,24 +27,20 @@ from serving.playbooks.action import (
     StaleIntentError,
     retold,
 )
+from serving.playbooks.claim import Overtaken, change, claim
 from serving.playbooks.definition import Playbook, Step
 from serving.playbooks.late import finish, remind
-from serving.playbooks.policy import needed, permitted, touched, why_not_alone
+from serving.playbooks.policy import limit_reached, needed, permitted, touched, why_not_alone
 from serving.playbooks.rows import Row
 from serving.playbooks.start import fill
-from serving.playbooks.waiting import outline, show, tell_owner, turn
+from serving.playbooks.waiting import show, tell_owner
 from serving.store.audit import record
 from serving.store.tables import run_steps, runs
 
 __all__ = ["Runner"]
 
-LEASE = timedelta(seconds=60)
 WAIT = timedelta(seconds=2)
 ROUNDS = 100
-
-
-class Overtaken(Exception):  # noqa: N818 - not an error: somebody else goes on
-    """The claim ran out, or a person decided meanwhile."""
 
 
 class Runner:
@@ -77,7 +73,7 @@ class Runner:
         """Do all that is due; how many steps changed."""
         changed = 0
         for _ in range(ROUNDS):
-            claimed = self._claim(now)
+            claimed = claim(self._engine, self._who, now=now)
             if not claimed:
                 break
             for run, row in claimed:
@@ -89,45 +85,6 @@ class Runner:
             remind(connection, now)
             finish(connection, now)
         return changed
-
-    def _claim(self, now: datetime) -> list[tuple[Row, Row]]:
-        """Steps whose turn has come, taken for a minute; each with its run."""
-        free = sa.or_(run_steps.c.leased_until.is_(None), run_steps.c.leased_until <= now)
-        due = (
-            sa.select(run_steps)
-            .join(runs, runs.c.id == run_steps.c.run)
-            .where(
-                runs.c.state == "running",
-                run_steps.c.state.in_(["waiting", "approved", "acting"]),
-                run_steps.c.due_at <= now,
-                free,
-            )
-            .order_by(run_steps.c.due_at, run_steps.c.run, run_steps.c.position)
-            .with_for_update(of=run_steps, skip_locked=True)
-        )
-        claimed: list[tuple[Row, Row]] = []
-        known: dict[str, tuple[Row, Playbook, dict[str, Row]]] = {}
-        with self._engine.begin() as connection:
-            for found in connection.execute(due).mappings().all():
-                row = dict(found)
-                if (name := row["run"]) not in known:
-                    known[name] = outline(connection, name)
-                run, playbook, rows = known[name]
-                values: Row = {"leased_until": now + LEASE, "leased_by": self._who}
-                if row["state"] == "waiting":
-                    its = turn(playbook, run["started_at"], rows, row["step"])
-                    if its is None:
-                        continue
-                    # Times of the clock stay; what had to wait is due from then on.
-                    values["due_at"] = max(row["due_at"], its.since)
-                    if its.never:
-                        values |= {"state": "skipped", "why": its.never, "ended_at": now}
-                        show(connection, run, row["step"], "skipped", its.never, now)
-                values["started_at"] = row["started_at"] or now
-                key = (run_steps.c.run == row["run"], run_steps.c.step == row["step"])
-                connection.execute(run_steps.update().where(*key).values(**values))
-                claimed.append((run, row | values))
-        return claimed
 
     def _advance(self, run: Row, row: Row, now: datetime) -> None:
         """Take one claimed step as far as it goes now."""
@@ -146,19 +103,17 @@ class Runner:
             self._end(run, row, step, "failed", Outcome(f"no action {step.action!r}"), now)
             return
         name = step.id if not (again := row["outcome"].get("again")) else f"{step.id}~{again}"
-        context = Context(run["id"], name, run["incident"], self._engine, now, self._services)
+        topic = "" if row["approvals"] else f"{run['playbook']}:{name}"
+        services = self._services
+        context = Context(run["id"], name, run["incident"], self._engine, now, services, topic)
         parameters = fill(dict(step.parameters), self._known(run))
         if only_says:
             self._say(run, row, step, action, context, parameters)
             return
         try:
             if row["state"] != "acting":
-                if self._asks(run, row, step, action, playbook, parameters, now):
+                if not self._begins(run, row, step, action, playbook, context, parameters):
                     return
-                intent = action.prepare(context, parameters)
-                values = {"state": "acting", "intent": intent, "effect": action.effect}
-                with self._engine.begin() as connection:
-                    self._write(connection, row, **values, started_at=now)
             elif action.verify(context, row["intent"]):
                 self._end(run, row, step, "done", retold(action, context, row["intent"]), now)
                 return
@@ -188,36 +143,36 @@ class Runner:
             would = f"{action.name}, which {action.about} ({error})"
         self._end(run, row, step, "done", Outcome(f"would: {would}"), context.now)
 
-    def _asks(
+    def _begins(
         self,
         run: Row,
         row: Row,
         step: Step,
         action: Action,
         playbook: Playbook,
+        context: Context,
         parameters: Row,
-        now: datetime,
     ) -> bool:
-        """Whether people must approve first; then they are asked."""
-        if row["state"] == "approved" and permitted(step, action.effect, row["approvals"]):
-            return False
-        with self._engine.begin() as connection:
-            why = why_not_alone(
-                connection,
-                step,
-                action.effect,
-                playbook=playbook.playbook,
-                run=run["id"],
-                about={name: run["parameters"].get(name) for name in playbook.parameters},
-                exact=run["exact"],
-                limits=playbook.limits,
-                touches=touched(parameters),
-                now=now,
-            )
+        """Write the intent and go on; where people must approve first, ask them instead."""
+        effect, now = action.effect, context.now
+        alone = row["state"] != "approved" or not permitted(step, effect, row["approvals"])
+        why = ""
+        if alone:
+            seen = {"exact": run["exact"], "touches": touched(parameters)}
+            why = why_not_alone(playbook, step, effect, **seen)
+        if not why:
+            intent = action.prepare(context, parameters)
+            begun = {"state": "acting", "intent": intent, "effect": effect, "started_at": now}
+            # Limits are looked at where the intent is written: no other run acts in between.
+            with self._engine.begin() as connection:
+                if alone:
+                    why = limit_reached(connection, playbook, run, effect, now=now)
+                if not why:
+                    change(connection, self._who, row, **begun)
         if why:
-            people = max(needed(step, action.effect), 1)
-            self._wait(run, row, step, "approval", why, people, now, effect=action.effect)
-        return bool(why)
+            people = max(needed(step, effect), 1)
+            self._wait(run, row, step, "approval", why, people, now, effect=effect)
+        return not why
 
     def _wait(
         self,
@@ -233,9 +188,12 @@ class Runner:
         """Leave a step to people, and tell its owner."""
         with self._engine.begin() as connection:
             asked = {"state": state, "why": why, "people": people, "leased_until": None}
-            self._write(connection, row, **asked, **values)
+            change(connection, self._who, row, **asked, **values)
             said = f"{state}:{row['outcome'].get('again', 0)}"
-            tell_owner(connection, run, step, f"waits for {people}: {why}", said, now=now)
+            told = f"waits for {'one person' if people == 1 else f'{people} people'}"
+            # By hand: the guide is the reason, and stands in the message as its first step.
+            told += "" if state == "manual" else f": {why}"
+            tell_owner(connection, run, step, told, said, now=now)
             show(connection, run, step.id, state, why, now)
 
     def _again(
@@ -248,7 +206,9 @@ class Runner:
             return
         with self._engine.begin() as connection:
             later = now + min(WAIT * 2 ** min(attempts, 5), step.timeout)
-            self._write(connection, row, attempts=attempts, why=why, leased_until=later, **values)
+            change(
+                connection, self._who, row, attempts=attempts, why=why, leased_until=later, **values
+            )
 
     def _end(
         self, run: Row, row: Row, step: Step, state: str, outcome: Outcome, now: datetime
@@ -258,7 +218,7 @@ class Runner:
         told = {"done": outcome.done, "facts": outcome.facts, **again}
         values = {"state": state, "why": outcome.done, "outcome": told, "ended_at": now}
         with self._engine.begin() as connection:
-            self._write(connection, row, **values, leased_until=None)
+            change(connection, self._who, row, **values, leased_until=None)
             show(connection, run, step.id, state, outcome.done, now)
             detail = {"step": step.id, "state": state, "done": outcome.done}
             what, subject = f"step.{state}", run["id"]
@@ -282,19 +242,3 @@ class Runner:
                 )
             ).all()
         return {**{row.step: row.outcome.get("facts", {}) for row in done}, **run["parameters"]}
-
-    def _write(self, connection: sa.Connection, row: Row, **values: Any) -> None:
-        """Change a step that is still claimed by this process and in the state it was in."""
-        changed = connection.execute(
-            run_steps.update()
-            .where(
-                run_steps.c.run == row["run"],
-                run_steps.c.step == row["step"],
-                run_steps.c.state == row["state"],
-                run_steps.c.leased_by == self._who,
-            )
-            .values(**values)
-        )
-        if not changed.rowcount:
-            raise Overtaken
-        row |= values

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from serving.notify.notice import Notice, enqueue
 from serving.playbooks.definition import Playbook, Step
-from serving.store.tables import changes, run_steps, runs
+from serving.store.tables import changes, outbox, run_steps, runs
 
 __all__ = ["END", "Turn", "outline", "show", "tell_owner", "turn"]
 
@@ -97,25 +97,49 @@ def tell_owner(
     *,
     now: datetime,
 ) -> None:
-    """Tell who is responsible for a step, once for each reason."""
+    """Tell who is responsible for a step, once for each reason and for all runs of an incident."""
+    key = f"{run['id']}:{step.id}:{why}"
+    told = sa.select(outbox.c.id).where(outbox.c.dedup_key == f"{key}:{OWNERS[0]}")
+    if connection.execute(told).first() is not None:
+        return
     playbook = run["definition"]
+    others = _others_that_wait(connection, run, step)
+    also = f" (and in {others} more runs of this incident)" if others else ""
     notices = [
         Notice(
-            dedup_key=f"{run['id']}:{step.id}:{why}:{channel}",
+            dedup_key=f"{key}:{channel}",
             channel=channel,
             action="notice",
             incident=run["incident"],
             severity=playbook["severity"],
-            title=f"{playbook['title']}: {step.title} {said}",
+            title=f"{playbook['title']}: {step.title} {said}{also}",
             why=run["parameters"].get("why", ""),
             first_step=step.guide or f"Open the run and decide on {step.title!r}.",
             since=run["started_at"],
             due_at=now,
+            topic=f"{run['playbook']}:{step.id}:{why}",
             detail={"audience": step.owner, "run": run["id"], "step": step.id},
         )
         for channel in OWNERS
     ]
     enqueue(connection, notices, now=now)
+
+
+def _others_that_wait(connection: sa.Connection, run: Mapping[str, Any], step: Step) -> int:
+    """How many other runs of the incident wait for people at the same step."""
+    others = (
+        sa.select(sa.func.count())
+        .select_from(run_steps.join(runs, runs.c.id == run_steps.c.run))
+        .where(
+            runs.c.incident == run["incident"],
+            runs.c.playbook == run["playbook"],
+            runs.c.id != run["id"],
+            runs.c.state == "running",
+            run_steps.c.step == step.id,
+            run_steps.c.state.in_(["approval", "manual"]),
+        )
+    )
+    return connection.execute(others).scalar_one()
 
 
 def show(

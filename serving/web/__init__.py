@@ -70,15 +70,28 @@ _FILES = _read()
 
 async def page(request: Request) -> Response:
     """The page, whichever is asked for; its module is chosen in the browser."""
+    return _page(request, 200)
+
+
+def _page(request: Request, status: int) -> Response:
     tag = f'"{_FILES.version}"'
     headers = {"content-security-policy": POLICY, "etag": tag, "cache-control": "no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    if status == 200 and tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(_FILES.page, headers=headers, media_type="text/html; charset=utf-8")
+    kind = "text/html; charset=utf-8"
+    return Response(_FILES.page, status_code=status, headers=headers, media_type=kind)
 
 
 for _path in PAGES:
     router.add_api_route(_path, page, methods=["GET"])
+
+
+@router.get("/{lost}")
+async def lost(request: Request, lost: str) -> Response:
+    """Where nothing is: a person is told so on a page, with the way back."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise ProblemError(404, "Not found", f"nothing is at /{lost}")
+    return _page(request, 404)
 
 
 @router.get("/static/{version}/{name:path}")

@@ -7,22 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from features.extract import US
 from features.trading import TRADES
-
-# A busy machine is slow, not wrong; and a suite that is green today is green tomorrow.
-settings.register_profile(
-    "suite",
-    deadline=None,
-    derandomize=True,
-    max_examples=30,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("suite")
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

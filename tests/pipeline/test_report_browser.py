@@ -36,6 +36,7 @@ def seen(browser: str, page: str, folder: Path, *options: str) -> tuple[bytes, s
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
+        "--disable-dev-shm-usage",
         "--disable-quic",
         "--no-first-run",
         "--disable-background-networking",
@@ -47,7 +48,7 @@ def seen(browser: str, page: str, folder: Path, *options: str) -> tuple[bytes, s
         *options,
         (folder / "page.html").as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     return (folder / "page.png").read_bytes(), done.stderr
 
 

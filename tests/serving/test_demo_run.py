@@ -16,6 +16,7 @@ import pytest
 
 from serving.demo_run import live
 
+PATIENCE_S = 300.0
 SHORT: dict[str, Any] = {"quiet": timedelta(minutes=1), "numbers": {4}}
 
 
@@ -33,13 +34,13 @@ def test_it_serves_tells_and_ends_on_a_signal(tmp_path: Path) -> None:
 
     def visitor() -> None:
         try:
-            assert listening.wait(60)
+            assert listening.wait(PATIENCE_S)
             url = next(line for line in said if line.startswith("listening on")).split()[-1]
             password = re.search(r"password (\S+);", "\n".join(said))
             assert password is not None
             given = {"name": "demo", "password": password[1]}
-            answers.append(httpx.post(f"{url}/v1/session", json=given, timeout=60))
-            told.wait(60)
+            answers.append(httpx.post(f"{url}/v1/session", json=given, timeout=PATIENCE_S))
+            told.wait(PATIENCE_S)
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -12,11 +12,12 @@ from serving.alerts.acts import act, document
 from serving.alerts.engine import AlertEngine
 from serving.alerts.lifecycle import AlertError
 from serving.export import Block, document_of, to_html, to_markdown
+from serving.playbooks.runner import Runner
 from serving.playbooks.start import start
 from serving.rules.book import RuleBook
 from serving.store.tables import alerts, incidents, outbox, run_steps
 from tests.serving.alerts.alerting import PACK, Bench, NoCorrelations
-from tests.serving.playbooks.running import playbook
+from tests.serving.playbooks.running import Switch, playbook
 
 HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:b)\n# *c*"
 
@@ -96,6 +97,20 @@ def test_the_timeline_is_in_order(store: sa.Engine) -> None:
     times = [row[0] for row in table.rows]
     assert times == sorted(times)
     assert len(times) >= 5
+
+
+def test_what_is_of_one_moment_is_told_as_it_came(store: sa.Engine) -> None:
+    bench, incident = _happened(store)
+    with store.begin() as connection:
+        connection.execute(run_steps.update().values(due_at=bench.now, state="waiting"))
+    switch = Switch()
+    Runner(store, {switch.name: switch}, who="runner").tick(now=bench.now)
+    document = _document(store, incident)
+    (table,) = [block for block in document if "time (UTC)" in block.columns]
+    said = [what for _, _, what in table.rows]
+    started = next(n for n, what in enumerate(said) if what.startswith("run.started"))
+    assert started < said.index("pause done: db-1 is off")
+    assert "test_book of db-1 (live, running)" in [block.text for block in document]
 
 
 class _Tags(HTMLParser):

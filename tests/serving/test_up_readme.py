@@ -27,7 +27,7 @@ def test_the_curl_lines_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     (tmp_path / "tocsin.yaml").write_text(CONFIG)
     with tocsin("up", folder=tmp_path) as running:
         end = time.monotonic() + PATIENCE_S
-        while httpx.get(f"{running.url}/readyz").status_code != 200:
+        while httpx.get(f"{running.url}/readyz", timeout=PATIENCE_S).status_code != 200:
             assert time.monotonic() < end
         environment = {**os.environ, "TOCSIN_KEY": running.key}
         for block in blocks:

@@ -49,6 +49,16 @@ def test_a_score_beside_a_rule_is_evidence_and_alone_an_alert() -> None:
     assert alone.playbook == ""
 
 
+def test_a_grave_risk_is_told_with_what_else_speaks_against_the_entity() -> None:
+    where: Any = ("market_data.symbol_venue_1m", "a", NOON, NOON + MINUTE)
+    grave = RiskNow(96.4, "handed on from key to a")
+    (told,) = judge(*where, breaches=[breach()], rarity=None, risk=grave)
+    assert told.why.endswith("; its risk is 96 of 100 (also: handed on from key to a)")
+    (alone,) = judge(*where, breaches=[], rarity=Rarity(0.01, 1.0), risk=RiskNow(96.4))
+    assert alone.why.endswith("; its risk is 96 of 100")
+    assert alone.title == "Unusual market data: a"
+
+
 def test_a_score_is_told_of_its_own_while_the_rules_only_hint() -> None:
     verdicts = _judge(breach(pending=True), rarity=Rarity(0.01, 1.0))
     assert [(v.family, v.pending) for v in verdicts] == [("host.memory", True), (RARE, False)]

@@ -96,7 +96,7 @@ def test_a_defence_that_could_not_act_is_refused(
         house(tmp_path, PUSH, playbooks=given)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def living() -> Iterator[tuple[World, anvil.Anvil]]:
     """A world on anvil whose blocks are of the last minutes."""
     program = anvil.find()

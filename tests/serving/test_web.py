@@ -61,6 +61,15 @@ def test_a_page_is_asked_for_again_and_its_files_never(client: Client) -> None:
         assert "immutable" in answer.headers["cache-control"]
 
 
+def test_where_nothing_is_people_get_a_page_and_programs_a_problem(client: Client) -> None:
+    page = client.get("/nowhere", headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.text) == (404, client.get("/").text)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    answer = client.get("/nowhere", headers={"accept": "application/json"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_only_files_of_this_version_are_served(client: Client) -> None:
     version = client.get("/").headers["etag"].strip('"')
     for path in (

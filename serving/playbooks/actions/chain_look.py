@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from web3 import Web3
+
 from pipeline.sources import chain_decode as decode
 from serving.playbooks.action import ActionError
 from serving.playbooks.actions.chain import Chain
 
-__all__ = ["Seen", "balances_of", "invariant", "touching", "trace", "walk"]
+__all__ = ["Seen", "balances_of", "ether", "invariant", "touching", "trace", "walk"]
 
 Seen = tuple[decode.Block, decode.Transaction, decode.Receipt]
 DEPOSIT, WITHDRAWAL = "Deposit(address,uint256)", "Withdrawal(address,uint256)"
@@ -50,9 +52,17 @@ def invariant(chain: Chain, contract: str, at: str = "latest") -> tuple[int, int
     return chain.balance(contract, at), chain.ask(contract, "liabilities()", at=at)
 
 
+def ether(wei: int) -> str:
+    """An amount for people, exact.
+
+    >>> ether(3_584_561_011_500_000_202_752), ether(10**18)
+    ('3584.561011500000202752 ether', '1 ether')
+    """
+    return f"{Web3.from_wei(wei, 'ether'):f} ether"
+
+
 def balances_of(chain: Chain, contract: str, first: int) -> dict[str, int]:
     """Each account's balance, rebuilt from the contract's deposits and withdrawals, in wei."""
-    from web3 import Web3
 
     signs = {
         "0x" + Web3.keccak(text=t).hex().removeprefix("0x"): sign

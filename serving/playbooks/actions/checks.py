@@ -11,7 +11,7 @@ import polars as pl
 
 from serving.playbooks.action import ActionError, CheckError, Context, Outcome, ParameterError
 from serving.playbooks.actions.calls import chain_of
-from serving.playbooks.actions.chain_look import balances_of, invariant
+from serving.playbooks.actions.chain_look import balances_of, ether, invariant
 from serving.playbooks.actions.look import Look
 from serving.playbooks.actions.parameters import address, whole
 
@@ -79,7 +79,7 @@ def _contract(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]
 def _invariants_hold(context: Context, intent: Mapping[str, Any]) -> Outcome:
     held, owed = invariant(chain_of(context), intent["contract"])
     if owed > held:
-        raise CheckError(f"{intent['contract']} owes {owed} wei and holds {held}")
+        raise CheckError(f"{intent['contract']} owes {ether(owed)} and holds {ether(held)}")
     words = f"{intent['contract']} holds what it owes"
     return Outcome(words, {"held_wei": str(held), "owed_wei": str(owed)})
 
@@ -98,14 +98,15 @@ def _balances_hold(context: Context, intent: Mapping[str, Any]) -> Outcome:
     if wrong or sum(owned.values()) != owed:
         raise CheckError(
             f"{contract}: {len(wrong)} of {len(owned)} balances differ from their history"
-            f"{' such as that of ' + wrong[0] if wrong else ''}; it holds {held} wei, owes {owed}"
+            f"{' such as that of ' + wrong[0] if wrong else ''}; "
+            f"it holds {ether(held)}, owes {ether(owed)}"
         )
     facts = {
         "accounts": len(owned),
         "overdrawn_wei": {a: str(-amount) for a, amount in rebuilt.items() if amount < 0},
         "shortfall_wei": str(max(owed - held, 0)),
     }
-    short = f"; {max(owed - held, 0)} wei are missing" if owed > held else ""
+    short = f"; {ether(owed - held)} are missing" if owed > held else ""
     return Outcome(f"all {len(owned)} balances are as their history says{short}", facts)
 
 

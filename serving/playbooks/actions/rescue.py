@@ -10,6 +10,7 @@ import orjson
 from serving.playbooks.action import ActionError, Context, Effect, Outcome, ParameterError
 from serving.playbooks.actions.calls import chain_of
 from serving.playbooks.actions.chain import encoded
+from serving.playbooks.actions.chain_look import ether
 from serving.playbooks.actions.folder import folder_of, keep, sealed
 from serving.playbooks.actions.parameters import address, whole
 
@@ -63,7 +64,7 @@ class ProposeRescue:
             "credits.json": orjson.dumps(intent["credits"], option=orjson.OPT_INDENT_2),
         }
         facts = keep(folder_of(context), files)
-        words = f"a rescue of {intent['amount']} wei is proposed; nothing has moved"
+        words = f"a rescue of {ether(int(intent['amount']))} is proposed; nothing has moved"
         return Outcome(words, facts | {"proposal": intent["proposal"], "amount": intent["amount"]})
 
     def verify(self, context: Context, intent: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.playbooks.action import ActionError, CheckError, Context, Effect, Outcome
 from serving.playbooks.actions.calls import chain_of
-from serving.playbooks.actions.chain_look import invariant
+from serving.playbooks.actions.chain_look import ether, invariant
 from serving.playbooks.actions.parameters import address, whole
 
 __all__ = ["Soak"]
@@ -54,7 +54,8 @@ class Soak:
                         intent["pause"] | {"since": context.now.isoformat()}, now=context.now
                     )
                 raise CheckError(
-                    f"{contract} owes {owed} and holds {held} wei in block {number}: paused again"
+                    f"{contract} owes {ether(owed)} and holds {ether(held)} in block {number}: "
+                    "paused again"
                 )
         if newest < intent["last"]:
             raise ActionError(f"block {newest} of {intent['last']}: the invariant holds")

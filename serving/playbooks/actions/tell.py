@@ -8,13 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving.notify.notice import Notice, enqueue
+from serving.notify.notice import TOLD_ALREADY, Notice, enqueue
 from serving.playbooks.action import Context, Effect, Outcome
 from serving.playbooks.actions.parameters import choice, listed, text
 from serving.store.tables import incidents, outbox
 
 __all__ = ["ACTIONS", "Tell"]
 
+CUSTOMERS = "users"
 STATUSES = ("investigating", "identified", "monitoring", "resolved")
 
 Message = tuple[list[str], str, str, dict[str, Any]]
@@ -24,6 +25,9 @@ Message = tuple[list[str], str, str, dict[str, Any]]
 @dataclass(frozen=True)
 class Tell:
     """Puts one message for each channel into the outbox.
+
+    What goes by itself to staff is sent once for all runs of an incident; what people approved, and
+    what customers are told of their own account, for each.
 
     Parameters
     ----------
@@ -65,12 +69,18 @@ class Tell:
                     why=intent["text"],
                     since=found.opened_at if found else context.now,
                     due_at=context.now,
+                    topic="" if intent["detail"].get("audience") == CUSTOMERS else context.topic,
                     detail={**intent["detail"], "run": context.run, "step": context.step},
                 )
                 for channel in intent["channels"]
             ]
             enqueue(connection, notices, now=context.now)
+            keys = [notice.dedup_key for notice in notices]
+            kept = sa.select(outbox.c.error).where(outbox.c.dedup_key.in_(keys))
+            errors = set(connection.execute(kept).scalars())
         words = f"{intent['subject']!r} is on its way by {', '.join(intent['channels'])}"
+        if errors == {TOLD_ALREADY}:
+            words = f"{intent['subject']!r}: {TOLD_ALREADY}"
         return Outcome(words, {"channels": intent["channels"], "subject": intent["subject"]})
 
     def verify(self, context: Context, intent: Mapping[str, Any]) -> bool:

@@ -20,13 +20,15 @@ __all__ = ["ACTIONS", "PART"]
 
 PART = "watch"
 """Part of table ``memory`` that holds the watch-list: an address, why and until when."""
+NONE = "none"
+"""What people write where nothing has left."""
 MOST = 200
 DUST = 10**15
 """Wei below which a payment is not followed."""
 
 
 def _read(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    given = listed(parameters, "addresses")
+    given = [one for one in listed(parameters, "addresses") if one.lower() != NONE]
     return {
         "addresses": [address(context, {"addresses": one}, "addresses") for one in given],
         "hours": whole(parameters, "hours", 72, least=1, most=8_760),
@@ -35,6 +37,8 @@ def _read(context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _watch(context: Context, intent: Mapping[str, Any]) -> Outcome:
+    if not intent["addresses"]:
+        return Outcome("nothing has left, so no account is watched", {"addresses": []})
     chain = chain_of(context)
     newest = chain.newest
     known: dict[str, str] = dict.fromkeys(intent["addresses"], "")
@@ -48,18 +52,19 @@ def _watch(context: Context, intent: Mapping[str, Any]) -> Outcome:
                 continue
             if len(known) < MOST and not _has_code(context, to):
                 known[to] = call.sender
-    until = (context.now + timedelta(hours=intent["hours"])).isoformat()
+    until = context.now + timedelta(hours=intent["hours"])
     rows = [
         {
             "part": PART,
             "key": account,
-            "state": {"incident": context.incident, "from": before, "until": until},
+            "state": {"incident": context.incident, "from": before, "until": until.isoformat()},
         }
         for account, before in known.items()
     ]
     with context.engine.begin() as connection:
         upsert(connection, memory, rows)
-    return Outcome(f"{len(known)} accounts are watched until {until}", {"addresses": list(known)})
+    words = f"{len(known)} accounts are watched until {until:%Y-%m-%d %H:%M UTC}"
+    return Outcome(words, {"addresses": list(known)})
 
 
 def _has_code(context: Context, account: str) -> bool:
@@ -85,7 +90,7 @@ ACTIONS = [
         "watch.funds",
         "follows ether from some accounts, and watches where it went",
         _read,
-        lambda given: f"follow ether from {', '.join(given['addresses'])}",
+        lambda given: f"follow ether from {', '.join(given['addresses']) or NONE}",
         _watch,
         _there,
     )

@@ -120,7 +120,7 @@ export const query = (given) => {
 
 // ---- the live channel: one socket a tab, resumed by number ----
 
-const live = { socket: null, sequence: null, wait: 500, listeners: new Set(), timer: 0 };
+const live = { socket: null, sequence: null, heard: 0, wait: 500, listeners: new Set(), timer: 0 };
 
 /** Be told of changes; gives a function that ends it. */
 export function follow(listener) {
@@ -136,6 +136,7 @@ export function connect() {
   socket.onmessage = ({ data }) => {
     const told = JSON.parse(data);
     live.wait = 500;
+    live.heard = houseNow();
     state("on");
     if (told.kind === "pulse") return;
     // A snapshot after a break means that too much was missed: everything is read anew.
@@ -163,9 +164,13 @@ export function disconnect() {
 
 function state(word) {
   document.body.dataset.live = word;
-  const shown = document.getElementById("live");
-  if (shown && shown.textContent !== word) shown.textContent = word === "on" ? "live" : "reconnecting";
+  const shown = document.getElementById("live"), said = liveness();
+  if (shown && shown.textContent !== said) shown.textContent = said;
 }
+
+/** Whether what is shown is of now, and if not, since when. */
+export const liveness = () => document.body.dataset.live === "on" ? "live"
+  : live.heard ? `stale since ${clock(live.heard)} UTC · reconnecting` : "connecting";
 
 // ---- words ----
 
@@ -192,6 +197,11 @@ export function span(ms) {
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} days`;
 }
+
+/** How long ago, in small beside a time; `ages` keeps what is shown true. */
+export const ago = (time) => h("div.note.ago", { data: { since: Date.parse(time) } }, past(Date.parse(time)));
+const past = (at) => `${span(houseNow() - at)} ago`;
+export const ages = () => { for (const one of document.querySelectorAll("[data-since]")) one.textContent = past(Number(one.dataset.since)); };
 
 /** The incident clock: T+08:11, T+1:02:03. */
 export function tplus(ms) {

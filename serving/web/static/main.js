@@ -1,6 +1,6 @@
 // The shell: sign-in, navigation, theme; which module shows which address.
 
-import { api, button, connect, disconnect, follow, h, link, session, toast } from "./core.js";
+import { Problem, ages, api, button, connect, disconnect, follow, h, liveness, session, toast } from "./core.js";
 
 const ROUTES = [
   [/^\/$/, "overview"],
@@ -35,9 +35,7 @@ async function show() {
   const [name, found] = module(location.pathname);
   if (!session.name && name !== OPEN && !(await signedIn())) return;
   header();
-  document.body.dataset.page = name;
-  const page = await import(`./pages/${name}.js`);
-  if (mine !== turn) return;
+  document.body.dataset.page = name ?? "lost";
   const body = h("div.page");
   const context = {
     ...found,
@@ -57,11 +55,15 @@ async function show() {
     address: (path) => history.replaceState(null, "", path),
   };
   try {
+    if (!name) throw new Problem(404, { detail: `There is no page at ${location.pathname}.` });
+    const page = await import(`./pages/${name}.js`);
+    if (mine !== turn) return;
     await page.show(body, context);
   } catch (problem) {
     if (!session.name && name !== OPEN) return;
-    body.replaceChildren(h("div.title", null, h("h1", null, problem.status === 404 ? "Not found" : "This page cannot be shown")),
-      h("p.empty", null, problem.message), button("Try again", show));
+    const title = { 403: "Not for you", 404: "Not found" }[problem.status] ?? "This page cannot be shown";
+    body.replaceChildren(context.title(title), h("p.empty", null, problem.message),
+      h("div.actions", null, button("Try again", show), h("a.button", { href: "/" }, "Overview")));
   }
   if (mine !== turn) return;
   main.replaceChildren(body);
@@ -73,7 +75,7 @@ function module(path) {
     const found = pattern.exec(path);
     if (found) return [name, Object.fromEntries(Object.entries(found.groups ?? {}).map(([k, v]) => [k, decodeURIComponent(v)]))];
   }
-  return ["overview", {}];
+  return [null, {}];
 }
 
 /** Go to an address of ours without loading anything twice. */
@@ -92,7 +94,7 @@ function header() {
     h("nav", { "aria-label": "Pages" }, NAVIGATION.map(([path, name]) =>
       h("a", { href: path, "aria-current": current(path) ? "page" : null }, name))),
     h("span.right", null,
-      h("span", { id: "live", role: "status" }, document.body.dataset.live === "on" ? "live" : "connecting"),
+      h("span", { id: "live", role: "status" }, liveness()),
       button(theme() === "dark" ? "Light theme" : "Dark theme", toggle, { id: "theme" }),
       h("span.muted.who", null, `${session.name} · ${session.role}`),
       button("Sign out", signOut, { id: "signout" })));
@@ -159,15 +161,16 @@ async function signOut() {
   leave();
 }
 
-function leave() {
+function leave(why = "") {
   Object.assign(session, { name: "", role: "", csrf: "" });
   disconnect();
   for (const end of ends) end();
   ends = [];
-  signIn("");
+  signIn(why);
 }
 
-addEventListener("signedout", () => { if (session.name) leave(); });
+addEventListener("signedout", () => { if (session.name) leave("Your session has ended. Sign in to go on where you were."); });
+setInterval(ages, 15000);
 addEventListener("popstate", show);
 addEventListener("click", (event) => {
   const anchor = event.target.closest?.("a[href^='/']");
@@ -176,13 +179,13 @@ addEventListener("click", (event) => {
   go(anchor.getAttribute("href"));
 });
 // Keys that take nothing away from typing: g then a letter goes to a page.
-let led = 0;
+let led = -Infinity;
 addEventListener("keydown", (event) => {
   if (event.target.closest?.("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "g") { led = event.timeStamp; return; }
   if (event.timeStamp - led > 1500) return;
   const target = NAVIGATION.find(([, name]) => name[0].toLowerCase() === event.key);
-  led = 0;
+  led = -Infinity;
   if (target && session.name) go(target[0]);
 });
 

@@ -1,7 +1,7 @@
 // Alerts as rows, and what people do to them; the same on the dashboards and in the list.
 
 import { arms } from "./chart.js";
-import { ask, attempt, badge, button, h, link, may, houseNow, post, short, when } from "./core.js";
+import { ago, ask, attempt, badge, button, h, link, may, houseNow, post, short, when } from "./core.js";
 
 const HOUR = 3600000;
 
@@ -53,7 +53,7 @@ export function row(alert, more, ...before) {
     h("td.whole", null, told(alert)),
     h("td.n", { title: "risk of the entity, 0 to 100" }, String(Math.round(alert.risk))),
     h("td", null, h(`span.${alert.state}`, null, alert.state), alert.verdict && h("span.note", null, ` ${alert.verdict.replace("_", " ")}`)),
-    h("td", null, when(alert.opened_at)));
+    h("td", null, when(alert.opened_at), ago(alert.opened_at)));
 }
 
 export async function note(id, done) {

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -87,17 +88,26 @@ def finish(*writers: Writer, kill_after: float | None = None) -> list[tuple[int,
     return done
 
 
+def seconds(lake: Lake, count: int) -> float:
+    """How long so many appends take a writer that nobody kills."""
+    process = start(lake, "loop", "w", 0, count)
+    begun = time.monotonic()
+    finish(process)
+    return time.monotonic() - begun
+
+
 @pytest.mark.parametrize("kills", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_killed_writer_loses_nothing_halves_nothing_doubles_nothing(
     tmp_path: Path, kills: int
 ) -> None:
     lake = Lake(tmp_path / "lake")
+    longest = seconds(Lake(tmp_path / "undisturbed"), 15)
     chance = random.Random(1)
     said = 0
     for _ in range(kills):
         # Like a loop whose checkpoint is a few batches behind the lake.
         process = start(lake, "loop", "w", max(0, said - 3), 10**6)
-        done = finish(process, kill_after=chance.uniform(0.0, 0.2))
+        done = finish(process, kill_after=chance.uniform(0.0, longest))
         said = max([said, *(number + 1 for number, _ in done)])
         if lake.views():
             found = lake.windows(VIEW)

@@ -56,8 +56,11 @@ def test_a_log_is_a_source(log: AccessLog) -> None:
     assert (source.name, source.stream.name) == ("web", "access")
 
 
-def test_a_log_that_is_not_there_yet_gives_nothing(log: AccessLog) -> None:
-    assert log.read(None) is None
+def test_a_log_that_is_not_there_yet_is_told_of_and_an_empty_one_gives_nothing(
+    log: AccessLog,
+) -> None:
+    with pytest.raises(SourceError, match=r"access.log: no such file"):
+        log.read(None)
     log.path.write_text("")
     assert log.read(None) is None
 

@@ -25,7 +25,7 @@ from pipeline.sources.chain_wake import WakeUp
 from pipeline.sources.source import Position
 from tests.pipeline.simulate.chain.nodes import START, everything, pay, running_anvil
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

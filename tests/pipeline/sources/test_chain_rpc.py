@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -237,7 +238,16 @@ def test_a_body_that_is_not_an_answer_is_malformed(body: str) -> None:
     assert rpc.counts["malformed"] == 1
 
 
-def test_calls_nested_as_deep_as_the_machine_allows_can_be_read() -> None:
+def shallow(text: bytes) -> Any:
+    raise RecursionError("as Python 3.12 does in C")
+
+
+@pytest.mark.parametrize("loads", [json.loads, shallow])
+def test_calls_nested_as_deep_as_the_machine_allows_can_be_read(
+    loads: Callable[[bytes], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = SimpleNamespace(loads=loads, JSONDecoder=json.JSONDecoder)
+    monkeypatch.setattr("pipeline.sources.chain_rpc.json", reader)
     nested: Any = {"type": "CALL"}
     text = json.dumps(nested)[:-1]
     body = text + f', "calls": [{text}' * 1_023 + "}" + "]}" * 1_023

@@ -9,7 +9,7 @@ from pipeline.simulate.chain.ledger import Ledger
 from pipeline.sources.chain_wake import WakeUp
 from tests.pipeline.simulate.chain.nodes import START, pay, running_anvil
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 def test_where_nobody_listens_it_tries_again_until_it_is_closed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from threading import Event
 
 import polars as pl
 import pytest
@@ -35,6 +36,20 @@ class Listed:
         return None if found is None else Batch(found, Position(at=at + 1))
 
     def close(self) -> None: ...
+
+
+class Hanging(Listed):
+    """A source whose second answer comes when it is let go."""
+
+    def __init__(self, *given: pl.DataFrame | Exception | None) -> None:
+        super().__init__("hanging", *given)
+        self.reads, self.let_go = 0, Event()
+
+    def read(self, position: Position | None, *, until: Position | None = None) -> Batch | None:
+        self.reads += 1
+        if self.reads == 2:
+            assert self.let_go.wait(300)
+        return super().read(position, until=until)
 
 
 class Topic:
@@ -128,6 +143,23 @@ def test_whatever_a_source_raises_the_others_go_on() -> None:
     made, said = intake(Listed("a", ZeroDivisionError("odd")), Listed("b", ROWS[:2]))
     assert step(made) == [0, 1]
     assert said[0][:2] == ("a", "ZeroDivisionError: odd")
+
+
+def test_a_source_that_is_slow_to_fail_again_holds_up_nobody_and_is_heard_later() -> None:
+    slow = Hanging(SourceError("down"), ROWS[5:7], ROWS[7:8])
+    made, said = intake(slow, Listed("a", *(ROWS[i : i + 1] for i in range(4))))
+    later = AFTER + LONGEST_WAIT
+    assert (step(made), step(made, later), step(made, later)) == ([0], [1], [2])
+    made.restore({name: lane.state for name, lane in made.lanes.items()})
+    assert step(made, later) == [3]
+    assert (slow.reads, [what[:2] for what in said]) == (2, [("hanging", "down")])
+    slow.let_go.set()
+    found: list[int] = []
+    while not found:
+        found = step(made, later)
+    assert (found, step(made, later)) == ([5, 6], [7])
+    assert said[-1] == ("hanging", None, 0, None)
+    made.close()
 
 
 def test_two_sources_of_one_name_are_refused() -> None:

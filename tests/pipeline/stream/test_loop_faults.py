@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from features.trading import SYMBOL_5S, TRADES
 from pipeline.sources.files import FileSource
+from pipeline.sources.source import Batch, Position, SourceError
 from pipeline.stream.loop import FAILURES
 from tests.crash import full_disk
 from tests.streams import AFTER, loop_of, made_up, sources_of, write_events
@@ -56,4 +59,25 @@ def test_a_truncated_file_is_put_aside_and_the_loop_goes_on(tmp_path: Path) -> N
     assert loop.checkpoint.state().views[SYMBOL_5S.name].accepted == 60
     aside = loop.lake.scan("aside/trades").collect()
     assert aside.select("kind", "row").rows() == [("refused", "1.parquet: the file")]
+    loop.close()
+
+
+def test_what_happens_while_a_slow_source_fails_is_not_from_the_future(tmp_path: Path) -> None:
+    now = [AFTER]
+
+    class Slow(FileSource):
+        def read(self, position: Position | None, *, until: Position | None = None) -> Batch | None:
+            now[0] += timedelta(minutes=5)
+            raise SourceError("no answer")
+
+    events = made_up(TRADES, 3).with_columns(ts=pl.lit(AFTER + timedelta(minutes=4)))
+    events.write_ndjson(tmp_path / "fresh.jsonl")
+    sources = [
+        Slow("slow", TRADES, tmp_path),
+        FileSource("fresh", TRADES, tmp_path / "fresh.jsonl"),
+    ]
+    loop = loop_of(tmp_path / "home", sources, views=[SYMBOL_5S])
+    assert loop.step(now[0], clock=lambda: now[0])
+    told = loop.checkpoint.state().sources["fresh"]
+    assert (told.given, told.refused, told.future) == (3, 0, 0)
     loop.close()

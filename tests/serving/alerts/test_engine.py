@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from models.risk import RiskInput
 from serving.alerts.acts import act, close_incident
 from serving.alerts.lifecycle import AlertError
 from serving.store.tables import alerts, incidents, outbox
@@ -74,6 +75,16 @@ def test_a_rare_window_is_an_alert_of_its_own_and_evidence_beside_a_rule(bench: 
     assert (rule["family"], rule["per_day"]) == ("host.memory", 0.5)
     assert "once a day" not in rare["why"]
     assert not rare["evidence"]["exact"]
+
+
+def test_a_grave_risk_is_told_with_what_the_alert_does_not_say_itself(bench: Bench) -> None:
+    bench.minute({"a": 10})
+    for source, many in (("rule:host.memory", 32), ("rule:other", 8)):
+        bench.alerts.risk.add("a", [RiskInput(100.0, bench.now, source, f"of {source}")] * many)
+    bench.minute({"a": 90})
+    bench.minute({"a": 90})
+    (alert,) = bench.rows(alerts)
+    assert alert["why"].endswith(" of 100 (also: of rule:other)")
 
 
 def test_an_acknowledged_incident_pages_no_more_until_it_gets_worse(bench: Bench) -> None:

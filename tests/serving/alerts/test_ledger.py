@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from features.catalogue import VIEWS
-from serving.alerts.ledger import QUIET, Ledger
+from serving.alerts.ledger import HUSHED, QUIET, STALE, Ledger
 from serving.alerts.lifecycle import Event
 from serving.alerts.matchers import Matcher
 from serving.alerts.muting import Inhibition
 from serving.alerts.routes import DEFAULT_ROUTES, Route
 from serving.rules.correlate import CORRELATION
 from serving.severity import Severity
-from serving.store.tables import alerts, changes, incidents, outbox, silences
+from serving.store.tables import alert_notes, alerts, changes, incidents, outbox, silences
 from serving.verdict import RARE, Rarity, Verdict
 from tests.serving.verdicts import NOON, verdict
 
@@ -56,6 +56,18 @@ class Book:
                 windows = pl.DataFrame([row], schema=dict(HOST.schema))
                 ledger.clear(HOST, windows, lambda family, entity, at: holds)
             ledger.write()
+
+    def wait(self, now: datetime) -> None:
+        """What time alone ends."""
+        with self.engine.begin() as connection:
+            ledger = Ledger(connection, DEFAULT_ROUTES, (), None, lambda one: "g", now=now)
+            ledger.end_silent()
+            ledger.write()
+
+    def why(self) -> list[str]:
+        """Why alerts were over."""
+        notes = self.rows(alert_notes)
+        return [note["detail"].get("why", "") for note in notes if note["what"] == "resolved"]
 
     def rows(self, table: sa.Table) -> list[dict[str, Any]]:
         with self.engine.connect() as connection:
@@ -166,6 +178,41 @@ def test_an_alert_ends_when_its_view_has_forgotten_its_entity(book: Book, family
     for newest, state in ((gone - MINUTE, "firing"), (gone, "resolved")):
         book.step(now=newest, newest=newest, of="b", holds=True)
         assert [row["state"] for row in book.rows(alerts)] == [state]
+    assert book.why() == ["nothing came of a while others went on"]
+
+
+@pytest.mark.parametrize(
+    ("view", "left", "words"),
+    [(HOST.name, STALE, "a day"), ("access.ip_1m", HUSHED, "an hour")],
+)
+def test_what_is_heard_of_no_more_is_over_by_the_clock_and_the_pages_are_told(
+    book: Book, view: str, left: timedelta, words: str
+) -> None:
+    seen = verdict(view=view)
+    book.step(seen, now=seen.end)
+    before = len(book.rows(changes))
+    book.wait(seen.end + left)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+    book.wait(seen.end + left + MINUTE)
+    assert [row["state"] for row in book.rows(alerts)] == ["resolved"]
+    assert book.why() == [f"nothing was heard of it for {words}"]
+    assert len(book.rows(changes)) == before + 1
+
+
+def test_what_a_stream_catches_up_with_is_not_over_because_it_is_old(book: Book) -> None:
+    seen = verdict(view="access.ip_1m")
+    heard = seen.end + 6 * HUSHED
+    book.step(seen, now=heard)
+    book.wait(heard + HUSHED)
+    assert [row["state"] for row in book.rows(alerts)] == ["firing"]
+
+
+def test_the_end_of_an_alert_says_why(book: Book) -> None:
+    rare = verdict(entity="a", family=RARE, rarity=Rarity(0.1, 1.0))
+    book.step(rare, verdict(entity="b"))
+    book.step(newest=rare.end + QUIET)
+    book.step(newest=rare.end + QUIET, of="b")
+    assert book.why() == ["no window of it was rare for ten minutes", "no rule holds any more"]
 
 
 def test_each_alert_of_an_incident_asks_for_its_playbook(book: Book) -> None:

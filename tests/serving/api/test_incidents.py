@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from serving.notify.notice import enqueue
 from serving.store.keys import Role
+from serving.store.tables import outbox
 from tests.serving.api.calling import Caller
+from tests.serving.notify.telling import notice
 
 
 def test_an_incident_tells_what_happened_in_order(call: Caller) -> None:
@@ -17,6 +22,21 @@ def test_an_incident_tells_what_happened_in_order(call: Caller) -> None:
     assert [entry["what"] for entry in timeline] == ["fired", "acknowledge"]
     assert timeline[1]["who"] == "key:admin"
     assert call("GET", "/v1/incidents/none").status_code == 404
+
+
+def test_what_is_told_once_for_many_runs_says_so(call: Caller) -> None:
+    call.fire({"a": 90.0})
+    (listed,) = call.get("/v1/incidents")["items"]
+    told = [notice(dedup_key=f"{n}", incident=listed["id"], topic="held") for n in range(3)]
+    with call.house.engine.begin() as connection:
+        for one in told:
+            enqueue(connection, [replace(one, action="notice")], now=call.now)
+        sent = outbox.update().where(outbox.c.dedup_key == "0")
+        connection.execute(sent.values(state="sent", sent_at=call.now))
+    timeline = call.get(f"/v1/incidents/{listed['id']}")["timeline"]
+    assert "notice; 2 more like it were not sent" in {
+        entry["why"] for entry in timeline if "why" in entry
+    }
 
 
 def test_documentation_is_kept_and_an_incident_ends_once(call: Caller) -> None:

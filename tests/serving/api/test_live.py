@@ -6,18 +6,20 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 import uvicorn
-from websockets.asyncio.client import connect
+from websockets.asyncio import client
 from websockets.exceptions import InvalidStatus
 
 from serving.store.keys import Role
 from tests.serving.api.calling import Caller
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
+connect = partial(client.connect, open_timeout=PATIENCE_S)
 
 
 @contextmanager

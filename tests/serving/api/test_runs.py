@@ -47,6 +47,26 @@ def test_a_person_approves_and_a_key_does_not(call: Caller, run: str) -> None:
     assert answer.json()["approvals"][0]["who"] == "ann"
 
 
+def test_a_person_approves_a_step_of_all_runs_of_an_incident(call: Caller, run: str) -> None:
+    engine = call.house.engine
+    with engine.begin() as connection:
+        alert = {**ALERT, "entity": "0xother"}
+        other = start(connection, playbook(kind="approval"), INCIDENT, alert, now=call.now)
+        elsewhere = start(connection, playbook(), {"id": "another"}, alert, now=call.now)
+        asked = run_steps.update().where(run_steps.c.step == "pause")
+        connection.execute(asked.values(state="approval", people=1, effect="contain"))
+    path = f"/v1/runs/{run}/steps/pause/approve-all"
+    assert call("POST", path).status_code == 409
+    cookie, csrf = call.person("ann", Role.RESPONDER)
+    headers = {"Cookie": f"tocsin_session={cookie}", "x-csrf-token": csrf}
+    answer = call("POST", path, role=None, headers=headers)
+    assert {row["run"]: row["state"] for row in answer.json()} == dict.fromkeys(
+        (run, other), "approved"
+    )
+    assert call.get(f"/v1/runs/{elsewhere}")["steps"][0]["state"] == "approval"
+    assert call("POST", path, role=None, headers=headers).status_code == 409
+
+
 def test_a_run_is_stopped_for_a_while_and_ended(call: Caller, run: str) -> None:
     states = [call.post(f"/v1/runs/{run}/{what}")["state"] for what in ("pause", "resume")]
     assert states == ["paused", "running"]

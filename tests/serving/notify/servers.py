@@ -140,7 +140,9 @@ def mail(*, password: str | None = None, answer: str = "250 OK") -> Iterator[tup
         if password
         else {}
     )
-    controller = Controller(post, hostname="127.0.0.1", port=refused_port(), **login)
+    # Its own patience ends after five seconds.
+    where: dict[str, Any] = {"hostname": "127.0.0.1", "port": refused_port(), "ready_timeout": 120}
+    controller = Controller(post, **where, **login)
     controller.start()
     try:
         yield post, controller.port

@@ -76,6 +76,13 @@ def test_a_text_message_is_short_one_line_and_ends_with_its_link(
     assert said.startswith(headline(given, 60).removesuffix("...").rstrip())
 
 
+def test_a_text_message_keeps_since_when_and_what_first_when_the_reason_is_long() -> None:
+    address = "0x44191001486f419d08bfe950f43ad9e30f0c246c"
+    said = short(notice(title=f"Drained: {address}", why=f"of {address} " + "more " * 99), PAGES)
+    assert "Drained: 0x4419..246c. of 0x4419..246c more" in said
+    assert "more... Since 11:57 UTC. First: Find the process that grows and restart it. " in said
+
+
 @given(texts)
 def test_a_headline_is_one_line_whatever_is_in_it(text: str) -> None:
     assert headline(notice(title=text)).isprintable()

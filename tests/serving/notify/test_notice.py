@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import sqlalchemy as sa
 
-from serving.notify.notice import Notice, enqueue
+from serving.notify.notice import TOLD_ALREADY, Notice, enqueue
 from serving.store.tables import outbox
 from tests.serving.notify.telling import NOON, notice
 
@@ -33,3 +34,28 @@ def test_a_step_that_fails_tells_nobody(store: sa.Engine) -> None:
         connection.rollback()
     with store.connect() as connection:
         assert connection.execute(sa.select(outbox)).first() is None
+
+
+def test_a_topic_is_told_once_a_quarter_of_an_hour_for_each_channel(store: sa.Engine) -> None:
+    def told(key: str, later: timedelta, channel: str = "chat", topic: str = "held") -> str:
+        given = notice(dedup_key=key, channel=channel, topic=topic)
+        with store.begin() as connection:
+            enqueue(connection, [given], now=NOON + later)
+            mine = sa.select(outbox).where(outbox.c.dedup_key == key)
+            row = connection.execute(mine).one()
+            if row.state == "cancelled":
+                assert (row.error, row.payload["topic"]) == (TOLD_ALREADY, topic)
+                return str(row.payload["detail"]["told_with"])
+            return str(row.id)
+
+    soon = timedelta(minutes=14)
+    first = told("first", timedelta(0))
+    assert told("second", soon) == first
+    assert told("sms", soon, channel="sms") != first
+    assert told("other", soon, topic="freed") != first
+    assert told("none", soon, topic="") != first
+    third = told("third", timedelta(minutes=15))
+    assert third != first
+    with store.begin() as connection:
+        connection.execute(outbox.update().values(state="dead"))
+    assert told("fourth", timedelta(minutes=16)) not in (first, third)

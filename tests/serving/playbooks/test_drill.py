@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from pipeline.simulate.chain.anvil import find
 from serving.coverage import requirements
 from serving.playbooks.definition import PlaybookError, load_library
-from serving.playbooks.drill import asked, drill
-from tests.serving.playbooks.running import Drive, playbook
+from serving.playbooks.drill import drill
 
 BOOKS = load_library()
 OTHERS = sorted(set(BOOKS) - {"contract_compromise"})
@@ -75,21 +73,3 @@ def test_each_playbook_stops_the_harm_and_ends(name: str, tmp_path: Path) -> Non
 def test_only_one_playbook_is_drilled_on_a_node(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError, match="expected contract_compromise"):
         drill(BOOKS["market_abuse"], tmp_path, anvil=True)
-
-
-def test_people_at_a_terminal_decide(engine: sa.Engine) -> None:
-    drive = Drive(engine, playbook(), evidence={"exact": False})
-    drive.tick()
-    said: list[str] = []
-
-    def yes(question: str) -> bool:
-        said.append(question)
-        return True
-
-    crew = asked(yes, lambda question: "seen it")
-    step, row = next(step for _, step in playbook().steps), drive.step("pause")
-    with engine.begin() as connection:
-        crew(connection, drive.run, row, step, drive.now)
-    drive.tick()
-    assert drive.world["0xvault"] == "off"
-    assert "approve as drill:ann?" in said[0]

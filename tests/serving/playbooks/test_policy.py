@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import product
+from threading import Barrier
 from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
 
-from serving.playbooks.action import Effect
+from pipeline.database import reading
+from serving.playbooks.action import Context, Effect
 from serving.playbooks.actions.catalogue import ACTIONS
 from serving.playbooks.definition import Limits, Playbook, Step
 from serving.playbooks.policy import PEOPLE, needed, permitted, why_not_alone
 from serving.playbooks.runner import Runner
 from serving.playbooks.start import Mode, start
 from serving.store.tables import run_steps
-from tests.serving.playbooks.running import ALERT, NOON, Switch
+from tests.serving.playbooks.running import ALERT, NOON, Switch, playbook
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 ASKED = ("restore", "move_funds", "delete")
 KINDS = ("automatic", "approval")
+PATIENCE_S = 60.0
 
 
 def book(kind: str, people: int = 1) -> Playbook:
@@ -84,15 +92,60 @@ def test_one_person_twice_is_one_person() -> None:
     assert not permitted(step, "move_funds", [{"who": "ann", "forced": "now"}])
 
 
-def test_what_touches_many_asks_first(engine: sa.Engine) -> None:
+def test_what_touches_many_asks_first() -> None:
     step = Step.model_validate({"id": "a", "title": "A", "kind": "automatic", "action": "x"})
-    given: dict[str, Any] = {"playbook": "p", "run": "r", "about": {}, "exact": True, "now": NOON}
-    with engine.connect() as connection:
-        few, many = (
-            why_not_alone(
-                connection, step, "contain", limits=Limits(blast_radius=5), touches=n, **given
-            )
-            for n in (5, 6)
-        )
+    limited = book("automatic").model_copy(update={"limits": Limits(blast_radius=5)})
+    few, many = (why_not_alone(limited, step, "contain", exact=True, touches=n) for n in (5, 6))
     assert not few
     assert "touch 6 at once" in many
+
+
+@dataclass
+class Meeting(Switch):
+    """Two that prepare at once: each has seen that it may, and none has acted."""
+
+    both: Barrier = field(default_factory=lambda: Barrier(2))
+
+    def prepare(self, context: Context, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        self.both.wait(PATIENCE_S)
+        return super().prepare(context, parameters)
+
+
+@pytest.mark.parametrize(
+    ("limits", "entity"),
+    [
+        (Limits(automatic_a_day=1), "0xother"),
+        (Limits(cooldown=timedelta(hours=1)), "0xvault"),
+    ],
+    ids=["so many a day", "a pause between"],
+)
+def test_two_processes_at_once_exceed_no_limit(
+    engine: sa.Engine, limits: Limits, entity: str
+) -> None:
+    limited = playbook().model_copy(update={"limits": limits})
+    action = Meeting()
+
+    def act(who: str) -> None:
+        Runner(engine, {action.name: action}, who=who).tick(now=NOON)
+
+    def begin(incident: str, entity: str) -> None:
+        with engine.begin() as connection:
+            alert = {**ALERT, "entity": entity}
+            start(connection, limited, {"id": incident}, alert, now=NOON)
+
+    begin("first", "0xvault")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(act, "one")
+        claimed = sa.select(run_steps.c.step).where(run_steps.c.leased_by == "one")
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            with reading(engine) as connection:
+                if connection.execute(claimed).first():
+                    break
+        begin("second", entity)
+        act("two")
+        first.result()
+    with reading(engine) as connection:
+        pauses = sa.select(run_steps.c.state).where(run_steps.c.step == "pause")
+        assert sorted(connection.execute(pauses).scalars()) == ["approval", "done"]
+    assert len(action.world["calls"]) == 1

@@ -147,7 +147,7 @@ def test_processes_that_write_at_once_make_one_chain(store: sa.Engine) -> None:
         writer.stdin.write("\n")
         writer.stdin.flush()
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=300)
     assert [writer.returncode for writer in writers] == [0, 0]
     assert _verify(store) is None
     with store.connect() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,13 +120,19 @@ def past(house: House, now: datetime) -> AlertEngine:
 
 
 def breach(house: House, engine: AlertEngine, host: str, now: datetime) -> None:
-    """Two minutes in which a host has too little memory: an alert fires."""
+    """Three minutes in which a host has too little memory: an alert fires."""
+    breaches(house, engine, [host], now)
+
+
+def breaches(house: House, engine: AlertEngine, hosts: Sequence[str], now: datetime) -> None:
+    """The same of many hosts at once: each has its alert."""
     view = VIEWS["system.host_1m"]
     start = now.replace(second=0, microsecond=0) - timedelta(minutes=3)
     for minute in range(3):
         begin = start + timedelta(minutes=minute)
-        row = {"entity": host, "start": begin, "end": begin + timedelta(minutes=1)}
-        windows = pl.DataFrame([{**row, "memory_max": 97.0}], schema=dict(view.schema))
+        moment = {"start": begin, "end": begin + timedelta(minutes=1), "memory_max": 97.0}
+        rows = [{"entity": host, **moment} for host in hosts]
+        windows = pl.DataFrame(rows, schema=dict(view.schema))
         scores = windows.select("entity", "start", "end").with_columns(
             per_day=pl.lit(1e3), warm=pl.lit(True)
         )

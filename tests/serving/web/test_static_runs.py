@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from playwright.sync_api import Browser, expect
 
-from serving.store.tables import outbox, run_steps
+from pipeline.database import upsert
+from serving.store.tables import outbox, run_steps, runs
 from tests.serving.web.conftest import Site, Visitor
 
 
@@ -34,6 +35,35 @@ def test_a_step_is_approved_and_another_is_signed_off_from_the_page(
     if page.locator("dialog").count():
         page.locator("dialog button[type=submit]").click()
     expect(page.locator(f".step[data-step='{done}'][data-state=done]")).to_be_visible()
+
+
+def test_a_step_of_two_runs_is_approved_in_both_at_once(visit: Visitor, site: Site) -> None:
+    incident = site.incident()
+    with site.house.engine.begin() as connection:
+        wanted = sa.select(runs).where(runs.c.incident == incident)
+        run = dict(connection.execute(wanted).mappings().one())
+        mine = run_steps.c.run == run["id"]
+        rows = [
+            dict(row) for row in connection.execute(sa.select(run_steps).where(mine)).mappings()
+        ]
+        connection.execute(runs.insert().values(**{**run, "id": "second"}))
+        connection.execute(run_steps.insert(), [{**row, "run": "second"} for row in rows])
+    try:
+        page = visit("ann").open(f"/incidents/{incident}")
+        button = page.locator("button[data-act=approve-all]").first
+        name = button.locator("xpath=ancestor::*[@data-step]").get_attribute("data-step")
+        expect(button).to_have_text("Approve in all 2 runs")
+        button.click()
+        expect(page.locator("#toasts")).to_contain_text("Approved in all runs")
+        with site.house.engine.connect() as connection:
+            asked = sa.select(run_steps.c.approvals).where(run_steps.c.step == name)
+            found = connection.execute(asked).scalars().all()
+        assert [[one["who"] for one in approvals] for approvals in found] == [["ann"], ["ann"]]
+    finally:
+        with site.house.engine.begin() as connection:
+            connection.execute(run_steps.delete().where(run_steps.c.run == "second"))
+            connection.execute(runs.delete().where(runs.c.id == "second"))
+            upsert(connection, run_steps, rows)
 
 
 def test_a_step_that_failed_is_tried_again(visit: Visitor, site: Site) -> None:

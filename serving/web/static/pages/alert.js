@@ -1,7 +1,7 @@
 // One alert: why, which arms, actual against expected, how rare, who was told, what to do first.
 
 import { bars, line } from "../chart.js";
-import { api, badge, button, calmly, card, clock, empty, h, houseNow, may, number, query, rare, share, short, span, table, when, words } from "../core.js";
+import { api, badge, button, calmly, card, clock, empty, h, houseNow, link, may, number, query, rare, share, short, span, table, when, words } from "../core.js";
 import { actions, incidentLink, note } from "../parts.js";
 
 export async function show(body, page) {
@@ -28,13 +28,16 @@ export async function show(body, page) {
 
 /** The features that made it, from three hours before to an hour after; none where there is no lake. */
 function chart(alert) {
-  const features = [...new Set([...alert.breaches.map((one) => one.feature), ...alert.reasons.map((one) => one.feature)])]
+  const features = [...new Set([...alert.breaches.map((one) => one.feature), ...telling(alert).map((one) => one.feature)])]
     .filter((one) => one !== "change").slice(0, 4);
   if (!features.length || !/^[a-z0-9_]+\.[a-z0-9_]+$/.test(alert.view)) return null;
   const start = Date.parse(alert.start), until = Math.min(Math.max(Date.parse(alert.last_seen) + 3600000, start + 3600000), houseNow());
   const range = { since: new Date(start - 3 * 3600000).toISOString(), until: new Date(until).toISOString() };
   return api(`/v1/views/${alert.view}/windows?${query({ entity: alert.entity, feature: features, points: 300, ...range })}`).catch(() => null);
 }
+
+/** The features that speak: what has no share to be read is a bystander. */
+const telling = (alert) => alert.reasons.filter((one) => one.share >= 0.005);
 
 function parts(page, alert, incident, series, done) {
   const limits = Object.fromEntries(alert.breaches.map((one) => [one.feature, one.limit]));
@@ -80,7 +83,7 @@ const inside = (at, alert, seconds) => at + seconds * 1000 > Date.parse(alert.st
 const facts = (alert) => [
   ["Entity", alert.entity],
   ["How rare", alert.per_day === null ? "a limit was crossed" : rare(alert.per_day)],
-  ["Risk of the entity", `${Math.round(alert.risk)} of 100`],
+  ["Risk of the entity", link(`/explorer?${query({ view: alert.view, entity: alert.entity })}`, `${Math.round(alert.risk)} of 100`)],
   ["Windows so far", alert.windows],
   ["View", alert.view],
   ["Model", alert.model_version || "none took part"],
@@ -97,13 +100,13 @@ function breaches(alert) {
 }
 
 function reasons(alert) {
-  if (!alert.reasons.length) return card("What the learned arms saw", null, empty("Nothing: this alert is of rules alone."));
-  const rows = alert.reasons.map((one) => h("tr", null,
+  if (!telling(alert).length) return card("What the learned arms saw", null, empty("Nothing: this alert is of rules alone."));
+  const rows = telling(alert).map((one) => h("tr", null,
     h("td", null, words(one.feature)), h("td", null, `${number(one.actual)} ${one.unit}`),
     h("td", null, one.low === null || one.low === undefined ? number(one.expected) : `${number(one.expected)} (${number(one.low)} to ${number(one.high)})`),
     h("td", null, one.side), h("td.n", null, share(one.share))));
   return card("Actual against expected", "the largest share first",
-    bars(alert.reasons.slice(0, 6).map((one) => ({ name: words(one.feature), value: one.share, text: share(one.share), title: one.words }))),
+    bars(telling(alert).slice(0, 6).map((one) => ({ name: words(one.feature), value: one.share, text: share(one.share), title: one.words }))),
     table("Features", ["Feature", "Actual", "Expected", "Side", "Share"], rows));
 }
 

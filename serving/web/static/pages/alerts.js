@@ -1,6 +1,6 @@
 // The list of alerts: filtered, judged in bulk, driven by keys.
 
-import { api, button, calmly, h, may, query, table } from "../core.js";
+import { api, attempt, button, calmly, h, may, query, table } from "../core.js";
 import { go } from "../main.js";
 import { act, actions, row, snooze } from "../parts.js";
 
@@ -14,8 +14,10 @@ export async function show(body, page) {
   const chosen = new Set();
   const holder = h("div"), bulk = h("div.actions", { role: "group", "aria-label": "For all chosen alerts" }), count = h("span");
 
+  // What was asked for with More stays when something changes.
   const load = async (cursor) => {
-    const found = await api(`/v1/alerts?${query({ state: STATES[given.state], severity: given.severity, entity: given.entity, order: given.order, limit: 50, cursor })}`);
+    const limit = cursor ? 50 : Math.min(Math.max(Math.ceil(items.length / 50), 1) * 50, 500);
+    const found = await api(`/v1/alerts?${query({ state: STATES[given.state], severity: given.severity, entity: given.entity, order: given.order, limit, cursor })}`);
     items = cursor ? [...items, ...found.items] : found.items;
     next = found.next;
     for (const id of chosen) if (!items.some((one) => one.id === id)) chosen.delete(id);
@@ -37,7 +39,7 @@ export async function show(body, page) {
     holder.replaceChildren(items.length
       ? table("Alerts", [all, "Severity", "Alert", "Risk", "State", "Since, UTC"], rows, { class: "cards" })
       : h("p.empty", null, "No alert is like this."));
-    if (next) holder.append(button("More", () => load(next)));
+    if (next) holder.append(button("More", () => attempt(() => load(next))));
     if (kept) holder.querySelector(`[data-choose="${CSS.escape(kept)}"]`)?.focus();
     const states = [...new Set(items.filter((one) => chosen.has(one.id)).map((one) => one.state))];
     bulk.replaceChildren(h("span.note", null, chosen.size ? `${chosen.size} chosen` : "choose alerts to act on several"),
@@ -46,8 +48,9 @@ export async function show(body, page) {
 
   const change = (name) => (event) => {
     given[name] = event.target.value;
+    items = [];
     page.address(`/alerts?${query(given)}`);
-    load();
+    attempt(load);
   };
   const select = (name, label, options, says = {}) => h("label", null, label, h("select", { onchange: change(name) },
     options.map((one) => h("option", { value: one, selected: one === given[name] }, says[one] ?? (one || "any")))));

@@ -24,7 +24,7 @@ export async function show(body, page) {
     form.fill(incident);
     head.replaceChildren(title(page, incident, runs, zero, refresh), lead(incident, runs), against(incident, runs, zero));
     middle.replaceChildren(
-      h("div.stack", null, runs.map((run) => steps(run, zero, refresh)), runs.length ? null : card("Playbook", null, empty("None runs."))),
+      h("div.stack", null, runs.map((run) => steps(run, zero, refresh, runs)), runs.length ? null : card("Playbook", null, empty("None runs."))),
       right);
     journal.replaceChildren(log(incident, runs, zero));
     below.replaceChildren(card("Alerts", `${incident.alerts.length}`, table("Alerts", ["Severity", "Alert", "Risk", "State", "Since"], incident.alerts.map((one) => row(one)), { class: "cards" })));
@@ -69,7 +69,9 @@ function lead(incident, runs) {
   const found = runs.filter((run) => GOES.includes(run.state)).flatMap((run) => merged(run).flatMap((phase) => phase.steps));
   const named = (text, tone, ...states) => {
     const titles = found.filter((one) => states.includes(one.state)).map((one) => one.title);
-    return titles.length > 0 && h(`p.${tone}`, null, h("strong", null, `${text}: `), titles.join(" · "));
+    const times = (title) => titles.filter((one) => one === title).length;
+    const told = [...new Set(titles)].map((title) => times(title) > 1 ? `${title} (${times(title)} runs)` : title);
+    return titles.length > 0 && h(`p.${tone}`, null, h("strong", null, `${text}: `), told.join(" · "));
   };
   return worst && h("section.card.stack", { "aria-label": "What and what first" }, h("p.why", null, short(worst.why)),
     incident.state === "open" && h("div.step1", null, h("h2", null, "First step"), h("p", null, worst.first_step)),
@@ -119,24 +121,27 @@ function against(incident, runs, zero) {
 const opened = new Set();
 const GOES = ["running", "paused"];
 
-function steps(run, zero, done) {
+function steps(run, zero, done, runs) {
   const now = houseNow() - zero;
   const steer = (what) => button(words(what), async () => { if (await attempt(() => post(`/v1/runs/${run.id}/${what}`), `Run: ${what}`)) done(); });
   const buttons = may("responder") && { running: ["pause", "abort"], paused: ["resume", "abort"] }[run.state]?.map(steer);
-  return card(`Playbook: ${run.definition.title}`, h("span", null, h(`span.${run.state}`, null, run.state), run.mode === "live" ? "" : ` · ${run.mode.replace("_", " ")}`),
+  return card(`Playbook: ${run.definition.title}`, h("span", null, h(`span.${run.state}`, null, run.state), run.mode === "live" ? "" : ` · ${run.mode.replace("_", " ")}`, runs.length > 1 && h("span.entity", null, ` · ${about(run)}`)),
     buttons && h("div.actions", null, buttons),
     broken(run, zero),
     h("p", null, "Incident clock ", h("strong.big", { data: { clock: zero } }, tplus(now))),
     merged(run).map((phase) => {
       const word = standing(phase, now, zero);
       const heading = [phase.from === null ? "Then" : `T+${phase.from / 60000}`, ` · ${phase.title} `, h("span.note", null, word[1])];
-      const rows = phase.steps.map((one) => step(run, one, zero, done));
+      const rows = phase.steps.map((one) => step(run, one, zero, done, runs));
       // What lies ahead or behind is one line until somebody wants it.
       if (word[0] !== "later") return h(`div.phase.is-${word[0]}`, null, h("h3", null, heading), rows);
       return h("details.phase", { open: opened.has(phase.title) || null, ontoggle: (event) => { if (event.target.open) opened.add(phase.title); else opened.delete(phase.title); } },
         h("summary", null, h("strong", null, heading)), rows);
     }));
 }
+
+/** What a run is about: one incident may have a run for each account. */
+const about = (run) => Object.keys(run.definition.parameters).map((name) => run.parameters[name]).filter(Boolean).map(short).join(", ");
 
 function standing(phase, now, zero) {
   const count = phase.steps.filter((one) => OVER.includes(one.state)).length;
@@ -152,7 +157,7 @@ function standing(phase, now, zero) {
 const broken = (run, zero) => merged(run).flatMap((phase) => phase.steps).flatMap((one) => one.approvals.filter((by) => by.forced).map((by) =>
   h("p.warning", null, h("strong", null, "Forced: "), `${by.who} had “${one.title}” done alone at ${tplus(Date.parse(by.at) - zero)}: ${by.forced}`)));
 
-function step(run, one, zero, done) {
+function step(run, one, zero, done, runs) {
   const path = `/v1/runs/${run.id}/steps/${one.step}`;
   const act = (what, body, said) => async () => { if (await attempt(() => post(`${path}/${what}`, body), said)) done(); };
   const sign = async () => {
@@ -174,9 +179,11 @@ function step(run, one, zero, done) {
   };
   const live = GOES.includes(run.state) && may(one.role), asked = live && one.state === "approval";
   const mine = one.approvals.some((by) => by.who === session.name);
+  const alike = runs.filter((other) => other.playbook === run.playbook && GOES.includes(other.state) && other.steps.some((its) => its.step === one.step && its.state === "approval")).length;
   const enough = !mine && one.approvals.length + 1 >= one.people;
   const buttons = [
     asked && !mine && button(`Approve${one.people > 1 ? ` (${one.approvals.length} of ${one.people})` : ""}`, act("approve", undefined, "Approved"), { class: "primary", data: { act: "approve" } }),
+    asked && !mine && alike > 1 && button(`Approve in all ${alike} runs`, act("approve-all", undefined, "Approved in all runs"), { data: { act: "approve-all" } }),
     live && one.state === "manual" && button("Sign off", sign, { class: "primary", data: { act: "sign-off" } }),
     live && !OVER.includes(one.state) && one.state !== "acting" && button("Skip", skip, { data: { act: "skip" } }),
     asked && !mine && button("Link", share, { data: { act: "link" }, title: "To approve from another device" }),

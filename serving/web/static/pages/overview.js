@@ -1,7 +1,7 @@
 // Dashboards: panels as the configuration says, with what they show now.
 
 import { lanes, legend, line } from "../chart.js";
-import { api, calmly, card, clock, empty, h, link, number, table, when, words } from "../core.js";
+import { ago, api, badge, calmly, card, clock, empty, h, link, number, short, table, when, words } from "../core.js";
 import { go } from "../main.js";
 import { actions, row } from "../parts.js";
 
@@ -9,9 +9,10 @@ export async function show(body, page) {
   const board = page.board ?? "health";
   const grid = h("div.grid");
   let shown = await api(`/v1/dashboards/${board}`);
-  const subtitle = h("span");
+  const subtitle = h("span"), urgent = h("div.urgent");
   const paint = () => {
     subtitle.textContent = `last ${span(shown)} to ${clock(shown.until)} UTC · shaded: usual for the hours before`;
+    urgent.replaceChildren(...firing(shown));
     const made = shown.panels.map((panel) => one(panel, shown, refresh));
     if (grid.children.length !== made.length) grid.replaceChildren(...made);
     // What somebody reads with a pointer or the keys is left alone until they are done.
@@ -21,7 +22,7 @@ export async function show(body, page) {
   const calm = calmly(() => refresh().catch(() => {}));
   const tabs = h("nav", { "aria-label": "Dashboards" }, shown.boards.map(({ id, title }) =>
     h("a", { href: `/overview/${id}`, "aria-current": id === board ? "page" : null }, title)));
-  body.append(page.title(shown.title, subtitle), tabs, grid);
+  body.append(page.title(shown.title, subtitle), tabs, urgent, grid);
   paint();
   page.live((change) => { if (["alert", "incident", "silence", "all"].includes(change.kind)) calm(); });
   page.every(15, calm);
@@ -31,6 +32,14 @@ const span = ({ since, until }) => {
   const minutes = Math.round((Date.parse(until) - Date.parse(since)) / 60000);
   return minutes % 60 ? `${minutes} minutes` : `${minutes / 60} h`;
 };
+/** What needs people now, before every chart: the worst few. */
+function firing(shown) {
+  const { items = [] } = shown.panels.find((panel) => panel.kind === "alerts")?.data ?? {};
+  const worst = items.filter((one) => one.state === "firing").slice(0, 3);
+  return worst.length ? [...worst.map((one) => h("a.call", { href: `/alerts/${encodeURIComponent(one.id)}` }, badge(one.severity), h("strong", null, short(one.title)), ago(one.opened_at))),
+    link("/alerts", "all open alerts")] : [];
+}
+
 const explore = (view, entity) => `/explorer?${new URLSearchParams(entity === undefined ? { view } : { view, entity })}`;
 
 function one(panel, shown, done) {

@@ -58,6 +58,12 @@ def test_an_arbitrage_is_no_re_entrancy(on_chain: Bench) -> None:
     assert "re-entrancy" not in {one["vector"] for one in found["shortlist"]}
 
 
+def test_where_nothing_has_left_nothing_is_watched(bench: Bench) -> None:
+    assert bench.do("watch.funds", addresses="none").done.startswith("nothing has left")
+    with bench.engine.connect() as connection:
+        assert connection.execute(sa.select(memory).where(memory.c.part == PART)).first() is None
+
+
 def test_stolen_funds_are_followed_over_fresh_addresses(robbed: tuple[Bench, Drain]) -> None:
     bench, drain = robbed
     path = drain.escape(2).entities
