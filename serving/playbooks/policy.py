@@ -65,8 +65,9 @@ def why_not_alone(
     What contains something needs deterministic evidence beside any learned score, and touches no
     more than so many at once.
     """
-    if needed(step, effect):
-        return f"{effect} needs {needed(step, effect)} to approve"
+    if people := needed(step, effect):
+        who = "one person" if people == 1 else f"{people} people"
+        return f"what may {effect.replace('_', ' ')} needs {who} to approve"
     if effect not in WATCHED:
         return ""
     if not exact:

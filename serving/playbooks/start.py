@@ -115,10 +115,13 @@ def _not_needed(step: Step, given: Mapping[str, Any], now: datetime) -> dict[str
 def fill(value: Any, known: Mapping[str, Any]) -> Any:
     """Replace ``{name}`` in texts by what is known; ``{step.fact}`` by what a step found.
 
-    A text that is one name alone becomes the value itself, whatever its type.
+    A text that is one name alone becomes the value itself, whatever its type; inside a text a
+    list is told one after another.
 
     >>> fill("halt {symbol}", {"symbol": "BTC"}), fill("{n}", {"n": 3}), fill("{gone}", {})
     ('halt BTC', 3, '')
+    >>> fill("hit: {names}.", {"names": ["a", "b"]})
+    'hit: a, b.'
     """
     if isinstance(value, dict):
         return {name: fill(inner, known) for name, inner in value.items()}
@@ -132,7 +135,8 @@ def fill(value: Any, known: Mapping[str, Any]) -> Any:
     filled = parts[0]
     for part in parts[1:]:
         name, _, rest = part.partition("}")
-        filled += f"{_look_up(name, known)}{rest}"
+        found = _look_up(name, known)
+        filled += f"{', '.join(map(str, found)) if isinstance(found, list) else found}{rest}"
     return filled
 
 
